@@ -1,0 +1,1 @@
+"""llmjob keeps LLM jobs from running out of GPU memory on Kubernetes."""

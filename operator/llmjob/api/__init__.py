@@ -1,0 +1,1 @@
+"""LLMJob v1alpha1: the one reader of a manifest for command line, webhook and controller."""

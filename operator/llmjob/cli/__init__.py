@@ -1,0 +1,1 @@
+"""The llmjob command, one module a command."""

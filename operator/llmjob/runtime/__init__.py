@@ -1,0 +1,1 @@
+"""Everything that touches the world, thin: API server, sockets, metrics, processes."""

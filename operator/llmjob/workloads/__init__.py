@@ -1,0 +1,1 @@
+"""What a Kubernetes object asks for, as a Request."""
