@@ -1,4 +1,4 @@
-"""What the administrator and the moment allow: the level, whether the inventory is complete, whether views are fresh."""
+"""What the administrator and the moment allow: the level, a complete inventory or not, fresh views or not."""
 
 from dataclasses import dataclass
 

@@ -61,7 +61,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The decision on one request. `estimate` is the one for `reference_class` (or without a GPU where there is none)."""
+    """The decision on one request; `estimate` is for `reference_class`, without a GPU where there is none."""
 
     name: str
     reason: Reason

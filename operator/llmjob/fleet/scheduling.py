@@ -1,4 +1,4 @@
-"""Where pods may run: node selector, required affinity, tolerations and runtime class, matched as the scheduler does."""
+"""Where pods may run: node selector, required affinity, tolerations and runtime class, as the scheduler has them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
