@@ -1,0 +1,83 @@
+"""What `-f` reads: files, directories and standard input, document by document."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from llmjob.api.reader import BadInput, read_yaml
+
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
+_LARGEST: Final = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document: where it stands, and its content or why it could not be read."""
+
+    where: str
+    content: object = None
+    error: BadInput | None = None
+
+
+def read_files(paths: Sequence[str]) -> Iterator[Document]:
+    """Every document of the files in order; directories in the order of their files' names; `-` is standard input.
+
+    Raises:
+        click.UsageError: when a path does not exist or cannot be read.
+    """
+    for path in paths:
+        for name, text in _texts(path):
+            yield from _documents(name, text)
+
+
+def _texts(path: str) -> Iterator[tuple[str, str]]:
+    if path == "-":
+        yield "standard input", _decoded("standard input", sys.stdin.buffer.read(_LARGEST + 1))
+        return
+    place = Path(path)
+    if place.is_dir():
+        files = sorted(file for file in place.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+        if not files:
+            raise click.UsageError(f"no .yaml, .yml or .json file in {path}")
+    else:
+        files = [place]
+    for file in files:
+        try:
+            with file.open("rb") as stream:
+                content = stream.read(_LARGEST + 1)
+        except OSError as error:
+            raise click.UsageError(f"cannot read {file}: {error.strerror}") from error
+        yield str(file), _decoded(str(file), content)
+
+
+def _decoded(name: str, content: bytes) -> str:
+    if len(content) > _LARGEST:
+        raise click.UsageError(f"{name} is larger than {_LARGEST // 2**20} MiB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{name} is not UTF-8 text (byte {error.start})") from error
+
+
+def _documents(name: str, text: str) -> Iterator[Document]:
+    try:
+        contents = read_yaml(text)
+    except BadInput as error:
+        yield Document(name, error=error)
+        return
+    for content in contents:
+        for item in _items(content):
+            yield Document(name, item)
+
+
+def _items(content: object) -> list[object]:
+    """The items of a List, as `kubectl get -o yaml` prints one; any other document is itself."""
+    if isinstance(content, Mapping):
+        items = content.get("items")
+        if str(content.get("kind", "")).endswith("List") and isinstance(items, list):
+            return items
+    return [] if content is None else [content]

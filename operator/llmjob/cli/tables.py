@@ -1,0 +1,179 @@
+"""Estimates, verdicts and fleets as tables for people; GiB with one decimal."""
+
+from typing import TYPE_CHECKING, Final
+
+from llmjob.decision.verdict import Outcome, Verdict
+from llmjob.estimator.interval import Interval, Range
+from llmjob.estimator.result import Basis, Component, Estimate, Unknown
+from llmjob.fleet.gpu_class import GPUClass
+from llmjob.names import Reason
+from llmjob.quantity import gib
+from llmjob.workloads.request import AnyRequest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BAR: Final = 28
+_BASIS: Final = {
+    Basis.EXACT: "exact",
+    Basis.MEASURED: "measured",
+    Basis.MODELLED: "modelled",
+    Basis.RULE_OF_THUMB: "rule of thumb",
+}
+_STYLE: Final = {
+    Reason.FITS: "green",
+    Reason.TIGHT: "yellow",
+    Reason.INSUFFICIENT_GPU_MEMORY: "red",
+    Reason.NOT_ENOUGH_GPUS_PER_NODE: "red",
+    Reason.BAD_INPUT: "red",
+}
+
+
+def console() -> "Console":
+    """Where tables go: colours only on a terminal, lines as wide as it is, else 120 columns."""
+    from rich.console import Console  # noqa: PLC0415, only where a table is printed
+
+    wide = Console(highlight=False, soft_wrap=False)
+    return wide if wide.is_terminal else Console(highlight=False, width=120, color_system=None)
+
+
+def bar(part: Interval, whole: int, width: int = _BAR) -> str:
+    """A bar on the scale `whole`: full up to the lower bound, half tone up to expected, light up to the upper."""
+    if whole <= 0:
+        return ""
+    ends = [min(width, -(-value * width // whole)) for value in (part.lower, part.expected, part.upper)]
+    return "█" * ends[0] + "▓" * (ends[1] - ends[0]) + "░" * (ends[2] - ends[1])
+
+
+def span(value: Interval) -> str:
+    """An interval for people: "19.4 GiB (18.6–20.9)"."""
+    return f"{gib(value.expected)} GiB ({gib(value.lower)}–{gib(value.upper)})"
+
+
+def title(namespace: str | None, name: str, role: str | None) -> str:
+    """A job as `kubectl` users name it: namespace/name, and its role where it is not the only one."""
+    full = f"{namespace}/{name}" if namespace else name
+    return full if role in (None, "main") else f"{full} role {role}"
+
+
+def print_estimate(out: "Console", request: AnyRequest, answer: Estimate | Unknown, gpu_class: str | None) -> None:
+    """One role's estimate: the need, its parts with bars, what a server would offer, warnings."""
+    out.print(title(request.namespace, request.name, request.role), style="bold", markup=False)
+    if isinstance(answer, Unknown):
+        out.print(f"  unknown: {answer.reason}: {answer.field}: {answer.message}", style="yellow", markup=False)
+        return
+    on = f" on {gpu_class}" if gpu_class else ""
+    gpus = request.pods_per_instance * (request.gpus_per_pod or 1)
+    out.print(f"  needs {span(answer.per_gpu)} per GPU{on} · {gpus} GPU{'s' if gpus > 1 else ''}", markup=False)
+    active = f", {answer.active_parameters:,} active" if answer.active_parameters != answer.parameters else ""
+    instant = f" · peak at {answer.instant}" if answer.instant else ""
+    out.print(f"  {answer.parameters:,} parameters{active} · profile {answer.profile}{instant}", markup=False)
+    out.print(_parts(answer))
+    _print_serving(out, answer)
+    for warning in (*request.warnings, *answer.warnings):
+        out.print(f"  warning: {warning}", style="yellow", markup=False)
+
+
+def _parts(answer: Estimate) -> object:
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("  Part", "GiB", "lower–upper", "", "basis"):
+        table.add_column(heading, justify="right" if heading == "GiB" else "left", no_wrap=True, header_style="dim")
+    whole = max(answer.per_gpu.upper, 1)
+    for part in answer.components:
+        table.add_row(*_row(part, whole))
+    table.add_row("  Total", gib(answer.per_gpu.expected), _bounds(answer.per_gpu), bar(answer.per_gpu, whole), "")
+    return table
+
+
+def _row(part: Component, whole: int) -> tuple[str, str, str, str, str]:
+    exact = part.memory.lower == part.memory.upper
+    bounds = "" if exact else _bounds(part.memory)
+    return f"  {part.name}", gib(part.memory.expected), bounds, bar(part.memory, whole), _BASIS[part.basis]
+
+
+def _bounds(value: Interval) -> str:
+    return f"{gib(value.lower)}–{gib(value.upper)}"
+
+
+def _print_serving(out: "Console", answer: Estimate) -> None:
+    serving = answer.serving
+    if serving is None:
+        return
+    if not serving.starts:
+        longest = f"; the longest length that starts is {serving.longest_length:,}" if serving.longest_length else ""
+        out.print(f"  would not start with the asked length and concurrency{longest}", style="red", markup=False)
+        return
+    tokens = f", {serving.kv_tokens:,} tokens" if serving.kv_tokens is not None else ""
+    longest = f", longest length {serving.longest_length:,}" if serving.longest_length is not None else ""
+    out.print(
+        f"  starts: KV pool {gib(serving.kv_pool.expected)} GiB{tokens}, {serving.concurrency:.1f} sequences of the "
+        f"asked length{longest}",
+        markup=False,
+    )
+
+
+def print_verdict(out: "Console", verdict: Verdict) -> None:
+    """One role's verdict: reason, message, each class, what would fit."""
+    from rich.table import Table  # noqa: PLC0415
+
+    out.print(title(verdict.namespace, verdict.name, verdict.role), style="bold", end=" ", markup=False)
+    out.print(str(verdict.reason), style=_STYLE.get(verdict.reason, "yellow"), markup=False)
+    out.print(f"  {verdict.message}", markup=False)
+    if verdict.classes:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        for heading in ("  GPU class", "outcome", "need (GiB)", "usable", "headroom"):
+            right = heading in {"usable", "headroom"}
+            table.add_column(heading, justify="right" if right else "left", no_wrap=True, header_style="dim")
+        for outcome in verdict.classes:
+            need = f"{gib(outcome.need.expected)} ({_bounds(outcome.need)})" if outcome.need else "?"
+            label = "too few GPUs" if outcome.too_few_gpus else _outcome_words(outcome.outcome)
+            usable = "?" if outcome.usable is None else gib(outcome.usable)
+            headroom = "" if outcome.headroom is None else f"{gib(outcome.headroom)}"
+            table.add_row(f"  {outcome.name}", label, need, usable, headroom)
+        out.print(table)
+    for warning in verdict.warnings:
+        out.print(f"  warning: {warning}", style="yellow", markup=False)
+
+
+def _outcome_words(outcome: Outcome) -> str:
+    return {Outcome.TOO_LARGE: "too large", Outcome.FITS: "fits", Outcome.TIGHT: "tight"}.get(outcome, "unknown")
+
+
+def print_bad(out: "Console", namespace: str | None, name: str | None, errors: list[Unknown]) -> None:
+    """A document that could not be read, each error on its line."""
+    out.print(title(namespace, name or "(no name)", None), style="bold", end=" ", markup=False)
+    out.print(str(Reason.BAD_INPUT), style="red", markup=False)
+    for error in errors:
+        where = f"{error.field}: " if error.field else ""
+        out.print(f"  {where}{error.message}", markup=False)
+
+
+def print_fleet(out: "Console", classes: tuple[GPUClass, ...]) -> None:
+    """The classes of a fleet with nodes, GPUs and memory."""
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("GPU class", "product", "nodes", "GPUs/node", "reported", "usable", "memory from"):
+        right = heading in {"nodes", "GPUs/node", "reported", "usable"}
+        table.add_column(heading, justify="right" if right else "left", header_style="dim")
+    for gpu_class in classes:
+        source = str(gpu_class.memory_from) if gpu_class.memory_from else f"unknown: {gpu_class.unknown_because}"
+        table.add_row(
+            gpu_class.name,
+            gpu_class.product,
+            str(gpu_class.nodes),
+            "?" if gpu_class.gpus_per_node is None else str(gpu_class.gpus_per_node),
+            _ends(gpu_class.reported),
+            _ends(gpu_class.usable),
+            source,
+        )
+    out.print(table)
+
+
+def _ends(value: Range | None) -> str:
+    if value is None:
+        return "?"
+    lower, upper = gib(value.lower), gib(value.upper)
+    return lower if lower == upper else f"{lower}–{upper}"
