@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llmjob.api.reader import BadInput, read_llmjob, suggestion
+from llmjob.cli.bad import Bad, bad_input
 from llmjob.cli.files import Document
 from llmjob.estimator.result import Unknown
 from llmjob.names import API_VERSION, JOB_LABEL, KIND, Reason
@@ -14,15 +15,6 @@ from llmjob.workloads.request import AnyRequest
 
 if TYPE_CHECKING:
     from llmjob.api.llmjob import LLMJob
-
-
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """A document that could not be read: whose it is as far as that can be told, and every error."""
-
-    namespace: str | None
-    name: str | None
-    errors: tuple[Unknown, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +81,7 @@ def _read(document: Document, *, pods: bool) -> "LLMJob | Pod | Bad | None":
     content = document.content
     if not isinstance(content, Mapping):
         message = f"not a Kubernetes object but {type(content).__name__}; a manifest is a mapping with kind and metadata"
-        return Bad(None, document.where, (Unknown(reason=Reason.BAD_INPUT, field="", message=message),))
+        return bad_input("", message, document.where)
     if content.get("kind") == KIND and str(content.get("apiVersion", "")).startswith(API_VERSION.split("/")[0]):
         return _read_llmjob(content)
     if pods and content.get("kind") == "Pod" and _job_label(content):

@@ -1,15 +1,13 @@
 """The flags of estimate and check that mirror the API, and the request they make."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import click
 
-from llmjob.estimator.result import Unknown
+from llmjob.cli.bad import Bad, bad_input
 from llmjob.estimator.task import FineTuning, Inference, Parallelism
 from llmjob.models.reference import ModelReference
-from llmjob.names import Reason
 from llmjob.workloads.build import build_request
 from llmjob.workloads.request import AnyRequest
 
@@ -68,31 +66,26 @@ def mirror_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@dataclass(frozen=True, slots=True)
-class BadConfig(Exception):
-    """A --config file that is no JSON object."""
-
-    unknown: Unknown
-
-
 def stated(flags: Mapping[str, object]) -> bool:
     """Whether any mirrored flag was given."""
     return any(value is not None for value in flags.values())
 
 
-def request_from_flags(flags: Mapping[str, Any]) -> AnyRequest:
-    """The request that a manifest with these values would make.
+def request_from_flags(flags: Mapping[str, Any]) -> AnyRequest | Bad:
+    """The request that a manifest with these values would make; Bad for a --config that is no JSON object.
 
     Raises:
         click.UsageError: for flags that contradict each other.
-        BadConfig: for a --config that cannot be read as a JSON object.
     """
     _refuse_contradictions(flags)
+    config = _read_config(flags["config"]) if flags["config"] else None
+    if isinstance(config, Bad):
+        return config
     reference = ModelReference(
         id=flags["model"],
         parameters=flags["parameters"],
         active_parameters=flags["active_parameters"],
-        config=_read_config(flags["config"]) if flags["config"] else None,
+        config=config,
         dtype=flags["dtype"],
         quantization=flags["quantization"],
     )
@@ -140,18 +133,14 @@ def model_name(flags: Mapping[str, object]) -> str:
     return str(flags["config"])
 
 
-def _read_config(path: str) -> Mapping[str, object]:
+def _read_config(path: str) -> Mapping[str, object] | Bad:
     import json  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
     try:
         config = json.loads(Path(path).read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise BadConfig(_bad(f"{path} is not JSON: {error}")) from error
+    except (OSError, ValueError, RecursionError) as error:
+        return bad_input("--config", f"{path} is not JSON: {error}", path)
     if not isinstance(config, dict):
-        raise BadConfig(_bad(f"{path} holds {type(config).__name__}, a config.json holds an object"))
+        return bad_input("--config", f"{path} holds {type(config).__name__}; a config.json holds an object", path)
     return config
-
-
-def _bad(message: str) -> Unknown:
-    return Unknown(reason=Reason.BAD_INPUT, field="--config", message=message)

@@ -3,6 +3,7 @@
 import json
 from typing import Any, Final
 
+from llmjob.cli.bad import Bad
 from llmjob.cli.exit_codes import BY_REASON
 from llmjob.decision.verdict import ClassOutcome, Verdict
 from llmjob.estimator.interval import Interval, Range
@@ -48,12 +49,12 @@ def estimate_record(request: AnyRequest, answer: Estimate | Unknown, gpu_class: 
     }
 
 
-def bad_estimate_record(namespace: str | None, name: str | None, unknown: Unknown) -> Record:
+def bad_estimate_record(bad: Bad) -> Record:
     """A document that could not be read, in the shape of an estimate."""
     return {
         "schemaVersion": SCHEMA_VERSION,
-        "namespace": namespace,
-        "name": name,
+        "namespace": bad.namespace,
+        "name": bad.name,
         "role": None,
         "gpuClass": None,
         "perGPU": None,
@@ -66,7 +67,7 @@ def bad_estimate_record(namespace: str | None, name: str | None, unknown: Unknow
         "instant": None,
         "serving": None,
         "limit": None,
-        "unknown": _unknown(unknown),
+        "unknown": _unknown(bad.unknown),
         "warnings": [],
     }
 
@@ -87,11 +88,12 @@ def verdict_record(verdict: Verdict) -> Record:
     }
 
 
-def bad_verdict_record(namespace: str | None, name: str | None, unknown: Unknown) -> Record:
+def bad_verdict_record(bad: Bad) -> Record:
     """A document that could not be read, in the shape of a verdict."""
+    unknown = bad.unknown
     return {
-        "namespace": namespace,
-        "name": name,
+        "namespace": bad.namespace,
+        "name": bad.name,
         "role": None,
         "reason": str(unknown.reason),
         "message": f"{unknown.field}: {unknown.message}" if unknown.field else unknown.message,
@@ -100,7 +102,7 @@ def bad_verdict_record(namespace: str | None, name: str | None, unknown: Unknown
         "classes": [],
         "excludedClasses": [],
         "advice": [],
-        "unknown": _unknown(unknown),
+        "unknown": _unknown(bad.unknown),
     }
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from llmjob.cli.bad import Bad
 from llmjob.decision.verdict import Outcome, Verdict
 from llmjob.estimator.interval import Interval, Range
 from llmjob.estimator.result import Basis, Component, Estimate, Unknown
@@ -141,11 +142,11 @@ def _outcome_words(outcome: Outcome) -> str:
     return {Outcome.TOO_LARGE: "too large", Outcome.FITS: "fits", Outcome.TIGHT: "tight"}.get(outcome, "unknown")
 
 
-def print_bad(out: "Console", namespace: str | None, name: str | None, errors: list[Unknown]) -> None:
+def print_bad(out: "Console", bad: Bad) -> None:
     """A document that could not be read, each error on its line."""
-    out.print(title(namespace, name or "(no name)", None), style="bold", end=" ", markup=False)
+    out.print(title(bad.namespace, bad.name or "(no name)", None), style="bold", end=" ", markup=False)
     out.print(str(Reason.BAD_INPUT), style="red", markup=False)
-    for error in errors:
+    for error in bad.errors:
         where = f"{error.field}: " if error.field else ""
         out.print(f"  {where}{error.message}", markup=False)
 
