@@ -1,0 +1,109 @@
+"""Names are read in any spelling, and unknown ones are answered with the field and the nearest name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmjob.estimator.model import Model, ModelSource
+from llmjob.estimator.result import Unknown
+from llmjob.estimator.spelling import spell_out
+from llmjob.estimator.task import Adapter, FineTuning, Inference, Sharding
+from llmjob.estimator.vocabulary import Kind, canonical, names, nearest, unknown_name
+
+MODEL = Model(name="m", source=ModelSource.PARAMETERS, parameters=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "name"),
+    [
+        ("engine", "vllm", "vLLM"),
+        ("engine", "TensorRT-LLM", "TensorRTLLM"),
+        ("engine", "llama.cpp", "LlamaCpp"),
+        ("method", "qlora", "QLoRA"),
+        ("method", "prompt tuning", "PromptTuning"),
+        ("optimizer", "SGD+Momentum", "SGDMomentum"),
+        ("optimizer", "paged_adam_8bit", "PagedAdam8bit"),
+        ("quantization", "q4_k_m", "Q4_K_M"),
+        ("quantization", "nf4", "NF4"),
+        ("dtype", "bfloat16", "BF16"),
+        ("dtype", "bf16", "BF16"),
+        ("precision", "bf16-mixed", "BF16Mixed"),
+        ("framework", "LLaMA-Factory", "LLaMAFactory"),
+        ("sharding strategy", "zero-3", "ZeRO3"),
+        ("activation checkpointing", "none", "None"),
+        ("attention", "sdpa", "SDPA"),
+        ("offload", "optimizer", "Optimizer"),
+        ("kernel", "liger_fused_loss", "LigerFusedLoss"),
+    ],
+)
+def test_case_space_and_punctuation_do_not_matter(kind: str, text: str, name: str) -> None:
+    assert canonical(kind, text) == name
+
+
+def test_every_canonical_name_spells_itself_and_no_two_are_one() -> None:
+    for kind in Kind:
+        assert [canonical(kind, name) for name in names(kind)] == list(names(kind))
+
+
+def test_a_kind_does_not_know_the_names_of_another() -> None:
+    assert canonical("engine", "AdamW") is None
+
+
+def test_the_nearest_name_is_proposed_and_none_where_nothing_is_near() -> None:
+    assert nearest("optimizer", "AdanW") == "AdamW"
+    assert nearest("optimizer", "zzzz") is None
+    assert "did you mean vLLM?" in unknown_name("engine", "vLLLM")
+    assert "known are Eager, SDPA, Flash" in unknown_name("attention", "zzzz")
+
+
+def test_a_long_name_is_cut_in_the_message() -> None:
+    assert len(unknown_name("attention", "x" * 10_000)) < 120
+
+
+@given(st.sampled_from(list(Kind)), st.text(max_size=50))
+def test_any_text_has_an_answer(kind: Kind, text: str) -> None:
+    assert canonical(kind, text) is None or unknown_name(kind, text)
+
+
+@pytest.mark.parametrize(
+    ("task", "field"),
+    [
+        (FineTuning(objective="zz"), "spec.fineTuning.objective"),
+        (FineTuning(method="zz"), "spec.fineTuning.method"),
+        (FineTuning(framework="zz"), "spec.fineTuning.framework"),
+        (FineTuning(optimizer="zz"), "spec.fineTuning.optimizer"),
+        (FineTuning(optimizer_implementation="zz"), "spec.fineTuning.optimizerImplementation"),
+        (FineTuning(precision="zz"), "spec.fineTuning.precision"),
+        (FineTuning(activation_checkpointing="zz"), "spec.fineTuning.activationCheckpointing"),
+        (FineTuning(attention="zz"), "spec.fineTuning.attention"),
+        (FineTuning(kernels=("zz",)), "spec.fineTuning.kernels[0]"),
+        (FineTuning(offload=("Optimizer", "zz")), "spec.fineTuning.offload[1]"),
+        (FineTuning(adapter=Adapter(dtype="zz")), "spec.fineTuning.adapter.dtype"),
+        (FineTuning(sharding=Sharding(strategy="zz")), "spec.fineTuning.sharding.strategy"),
+        (Inference(engine="zz"), "spec.inference.engine"),
+        (Inference(kv_cache_dtype="zz"), "spec.inference.kvCacheDtype"),
+    ],
+)
+def test_the_first_unknown_name_is_named_by_its_path(task: FineTuning | Inference, field: str) -> None:
+    found = spell_out(MODEL, task)
+    assert isinstance(found, Unknown)
+    assert found.field == field
+
+
+def test_known_names_come_back_canonical() -> None:
+    task = FineTuning(
+        method="lora", kernels=("liger fused loss",), adapter=Adapter(dtype="fp32"), sharding=Sharding(strategy="fsdp")
+    )
+    found = spell_out(MODEL, task)
+    assert not isinstance(found, Unknown)
+    assert found[1] == FineTuning(
+        method="LoRA", kernels=("LigerFusedLoss",), adapter=Adapter(dtype="FP32"), sharding=Sharding(strategy="FSDP")
+    )
+
+
+@pytest.mark.parametrize(("text", "kept"), [("auto", "auto"), ("fp8_e4m3", "fp8_e4m3"), ("fp8", "FP8")])
+def test_an_engines_own_words_for_its_cache_stay(text: str, kept: str) -> None:
+    found = spell_out(MODEL, Inference(kv_cache_dtype=text))
+    assert not isinstance(found, Unknown)
+    assert isinstance(found[1], Inference)
+    assert found[1].kv_cache_dtype == kept
