@@ -1,0 +1,171 @@
+"""Reading an LLMJob: the same answer as the API server's schema gives, with every error and its path."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from llmjob.api.documents import read_yaml
+from llmjob.api.errors import BadInput, FieldError
+from llmjob.api.llmjob import LLMJob
+from llmjob.names import API_VERSION, KIND
+
+__all__ = ["BadInput", "FieldError", "ReadLLMJob", "read_llmjob", "read_yaml", "suggestion"]
+
+_LONGEST_VALUE: Final = 60
+_FREE_FORM: Final = frozenset({"config", "node_selector"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLLMJob:
+    """An LLMJob and the paths in its spec that the API does not know."""
+
+    job: LLMJob
+    unknown_paths: tuple[str, ...]
+
+
+def read_llmjob(content: Mapping[str, Any]) -> ReadLLMJob:
+    """Read one LLMJob object.
+
+    Of metadata only the name counts; status is not read. As in the API server a field that is null is absent.
+
+    Raises:
+        BadInput: with every error, when the object is none that the API server would take.
+    """
+    wrong = tuple(_identity(content))
+    if wrong:
+        raise BadInput(wrong)
+    metadata = content.get("metadata")
+    spec = content.get("spec")
+    wanted = {
+        "metadata": _metadata(metadata) if isinstance(metadata, Mapping) else metadata,
+        "spec": _without_nulls(spec),
+    }
+    try:
+        job = LLMJob.model_validate(wanted)
+    except ValidationError as error:
+        raise BadInput(tuple(_field_errors(error))) from error
+    except (RecursionError, OverflowError) as error:
+        raise BadInput((FieldError("spec", f"cannot be read: {error}"),)) from error
+    return ReadLLMJob(job, tuple(_unknown(spec, LLMJob.model_fields["spec"], "spec")))
+
+
+def suggestion(path: str) -> str | None:
+    """The nearest known name for an unknown path's last part, None where nothing is near."""
+    parts = path.split(".")
+    fields: Mapping[str, FieldInfo] = LLMJob.model_fields
+    for part in parts[:-1]:
+        found = next((field for field in fields.values() if field.alias == part.split("[")[0]), None)
+        model = _model_of(found) if found else None
+        if model is None:
+            return None
+        fields = model.model_fields
+    known = [str(field.alias) for field in fields.values()]
+    near = difflib.get_close_matches(parts[-1], known, n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def _identity(content: Mapping[str, Any]) -> Iterator[FieldError]:
+    if content.get("apiVersion") != API_VERSION:
+        yield FieldError("apiVersion", f"is {_shown(content.get('apiVersion'))}; this llmjob knows {API_VERSION}")
+    if content.get("kind") != KIND:
+        yield FieldError("kind", f"is {_shown(content.get('kind'))}, not {KIND}")
+
+
+def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: metadata.get(key) for key in ("name", "namespace", "generation", "uid")}
+    return {key: value for key, value in kept.items() if value is not None and (key == "name" or _plain(key, value))}
+
+
+def _plain(key: str, value: object) -> bool:
+    return isinstance(value, int if key == "generation" else str)
+
+
+def _without_nulls(value: object) -> object:
+    """Drop null properties, as the API server prunes them; a config keeps its own."""
+    if not isinstance(value, Mapping):
+        return value
+    kept: dict[str, object] = {}
+    for key, item in value.items():
+        if item is None:
+            continue
+        if key == "config":
+            kept[key] = item
+        elif isinstance(item, list):
+            kept[key] = [_without_nulls(element) for element in item]
+        else:
+            kept[key] = _without_nulls(item)
+    return kept
+
+
+def _field_errors(error: ValidationError) -> Iterator[FieldError]:
+    for found in error.errors(include_url=False):
+        path = _path(found["loc"])
+        if found["type"] == "rule":
+            context = found.get("ctx", {})
+            fields = ", ".join(f"{path}.{field}" for field in context.get("fields", []))
+            yield FieldError(path, f"{found['msg']} ({fields})" if fields else found["msg"])
+        elif found["type"] == "missing":
+            yield FieldError(path, "is required")
+        else:
+            yield FieldError(path, f"{_lower(found['msg'])}, not {_shown(found['input'])}")
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        text = type(value).__name__
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def _unknown(value: object, field: FieldInfo, path: str) -> Iterator[str]:
+    model = _model_of(field)
+    if model is None:
+        return
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unknown_keys(item, model, f"{path}[{index}]")
+    else:
+        yield from _unknown_keys(value, model, path)
+
+
+def _unknown_keys(value: object, model: type[BaseModel], path: str) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        return
+    by_alias = {str(field.alias): (name, field) for name, field in model.model_fields.items()}
+    for key, item in value.items():
+        known = by_alias.get(str(key))
+        if known is None:
+            yield f"{path}.{key}"
+        elif known[0] not in _FREE_FORM:
+            yield from _unknown(item, known[1], f"{path}.{key}")
+
+
+def _model_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The API model inside a field's type, through Optional and list."""
+    return _model_in(field.annotation)
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in get_args(annotation):
+        model = _model_in(argument)
+        if model is not None:
+            return model
+    return None

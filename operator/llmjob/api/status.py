@@ -1,0 +1,98 @@
+"""Status of an LLMJob: what the controller writes. Memory is a canonical BinarySI Quantity, exact."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from llmjob.api.base import ApiModel, stated
+
+Quantity = Annotated[str, Field(max_length=32)]
+Name = Annotated[str, Field(max_length=253)]
+Message = Annotated[str, Field(max_length=4096)]
+Short = Annotated[str, Field(max_length=128)]
+
+
+class Summary(ApiModel):
+    """What `kubectl get llmjobs` prints."""
+
+    model: Name | None = stated("The model.")
+    task: Short | None = stated("Inference or the fine-tuning method.")
+    need: Short | None = stated("Need per GPU of the worst role: expected (lower–upper).")
+    gpus: Short | None = stated("Pods of an instance × GPUs a pod.")
+    reason: Short | None = stated("The verdict's reason.")
+
+
+class ModelStatus(ApiModel):
+    """Which model was found."""
+
+    name: Name | None = stated("Its name.")
+    revision: Name | None = stated("Its revision.")
+    architecture: Short | None = stated("Its architecture's family, as config.json's model_type.")
+    parameters: int | None = stated("Parameters.")
+    active_parameters: int | None = stated("Parameters that a token activates.")
+    source: Short | None = stated("Where its facts came from: Config, Catalogue, Parameters or Name.")
+
+
+class ComponentStatus(ApiModel):
+    """One part of the need, per GPU on the worst rank."""
+
+    name: Short = Field(description="The part.")
+    lower: Quantity = Field(description="What must be there.")
+    expected: Quantity = Field(description="Best estimate.")
+    upper: Quantity = Field(description="With slack and the harshest plausible settings.")
+    basis: Short = Field(description="How it is known: Exact, Measured, Modelled or RuleOfThumb.")
+
+
+class ClassStatus(ApiModel):
+    """How one GPU class does."""
+
+    name: Name = Field(description="The GPU class.")
+    outcome: Short = Field(description="Fits, Tight, TooLarge or Unknown.")
+    lower: Quantity | None = stated("What must be there.")
+    expected: Quantity | None = stated("Best estimate.")
+    upper: Quantity | None = stated("With slack and the harshest plausible settings.")
+    usable: Quantity | None = stated("What processes see of the card, lower end.")
+    headroom: Quantity | None = stated("usable − upper.")
+
+
+class AdviceStatus(ApiModel):
+    """One change that would make it fit."""
+
+    field: Name = Field(description="Field to set.")
+    value: Name = Field(description="Its value.")
+    message: Message = Field(description="In words.")
+
+
+class RoleStatus(ApiModel):
+    """One role's estimate and verdict."""
+
+    name: Short = Field(description="The role.")
+    input_hash: Short | None = stated("Hash of everything the answer depends on but the fleet.")
+    profile: Short | None = stated("Engine or training profile used.")
+    reference_class: Name | None = stated("GPU class the estimate is for.")
+    components: Annotated[list[ComponentStatus], Field(max_length=16)] | None = stated("The parts of the need.")
+    classes: Annotated[list[ClassStatus], Field(max_length=256)] | None = stated("Every eligible GPU class.")
+    excluded_classes: Annotated[list[Name], Field(max_length=256)] | None = stated("Classes pods are steered away from.")
+    advice: Annotated[list[AdviceStatus], Field(max_length=8)] | None = stated("What would make it fit.")
+    warnings: Annotated[list[Message], Field(max_length=16)] | None = stated("What to know of the estimate.")
+
+
+class ConditionStatus(ApiModel):
+    """A condition, as metav1.Condition."""
+
+    type: Short = Field(description="Estimated, Fits.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    reason: Short = Field(description="Why, in one CamelCase word.")
+    message: Annotated[str, Field(max_length=32768)] = Field(description="Why, in words.")
+    last_transition_time: Short = Field(description="When the status last changed.")
+    observed_generation: int | None = stated("The generation it speaks of.")
+
+
+class Status(ApiModel):
+    """What llmjob says of the job."""
+
+    observed_generation: int | None = stated("The generation this status speaks of.")
+    summary: Summary | None = stated("What the columns print.")
+    model: ModelStatus | None = stated("Which model was found.")
+    roles: Annotated[list[RoleStatus], Field(max_length=16)] | None = stated("Each role's estimate and verdict.")
+    conditions: Annotated[list[ConditionStatus], Field(max_length=16)] | None = stated("Estimated and Fits.")
