@@ -1,0 +1,73 @@
+"""A Request from plain values: what manifests, pods and command-line flags all come down to."""
+
+from collections.abc import Mapping
+
+from llmjob.estimator.model import Model
+from llmjob.estimator.result import Unknown
+from llmjob.estimator.spelling import spell_out
+from llmjob.estimator.task import Task
+from llmjob.fleet.scheduling import ANYWHERE, Scheduling
+from llmjob.models.reference import ModelReference
+from llmjob.models.resolve import resolve
+from llmjob.names import DEFAULT_ROLE, Level
+from llmjob.workloads.input_hash import hash_of
+from llmjob.workloads.request import AnyRequest, Request, UnknownRequest
+from llmjob.workloads.topology import Topology, topology_of
+
+
+def build_request(
+    *,
+    name: str,
+    reference: ModelReference,
+    task: Task,
+    namespace: str | None = None,
+    role: str = DEFAULT_ROLE,
+    pods_per_instance: int | None = None,
+    gpus_per_pod: int | None = None,
+    scheduling: Scheduling = ANYWHERE,
+    enforcement: Level | None = None,
+    known: Mapping[str, Mapping[str, object]] | None = None,
+) -> AnyRequest:
+    """The request of one role; names may be in any spelling, `task.parallelism` is filled in.
+
+    Topology is derived from parallelism where unset. `known` maps model ids to configs known from elsewhere, before
+    the catalogue. What cannot be estimated (an unknown model or name, numbers that contradict each other) gives an
+    UnknownRequest that says which field and how to fix it.
+    """
+    topology = topology_of(task, pods_per_instance, gpus_per_pod)
+    answer = topology if isinstance(topology, Unknown) else _canonical(reference, task, known)
+    if isinstance(answer, Unknown):
+        shape = topology if isinstance(topology, Topology) else None
+        return UnknownRequest(
+            name=name,
+            unknown=answer,
+            namespace=namespace,
+            role=role,
+            scheduling=scheduling,
+            gpus_per_pod=shape.gpus_per_pod if shape else None,
+            pods_per_instance=shape.pods_per_instance if shape else 1,
+            enforcement=enforcement,
+            input_hash=hash_of(answer, reference, task, topology, scheduling, enforcement),
+        )
+    assert isinstance(topology, Topology)  # noqa: S101, narrowed above
+    model, task = answer
+    return Request(
+        name=name,
+        model=model,
+        task=task,
+        namespace=namespace,
+        role=role,
+        pods_per_instance=topology.pods_per_instance,
+        gpus_per_pod=topology.gpus_per_pod,
+        scheduling=scheduling,
+        enforcement=enforcement,
+        input_hash=hash_of(model, task, topology, scheduling, enforcement),
+        warnings=model.warnings,
+    )
+
+
+def _canonical(
+    reference: ModelReference, task: Task, known: Mapping[str, Mapping[str, object]] | None
+) -> tuple[Model, Task] | Unknown:
+    model = resolve(reference, known)
+    return model if isinstance(model, Unknown) else spell_out(model, task)
