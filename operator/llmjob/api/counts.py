@@ -33,5 +33,9 @@ def format_count(count: int) -> str:
     for suffix in ("T", "B", "M", "K"):
         unit = _SUFFIX[suffix]
         if count >= unit and count % (unit // 1000) == 0:
-            return f"{Decimal(count) / unit:f}".rstrip("0").rstrip(".") + suffix if count % unit else f"{count // unit}{suffix}"
+            return (
+                f"{Decimal(count) / unit:f}".rstrip("0").rstrip(".") + suffix
+                if count % unit
+                else f"{count // unit}{suffix}"
+            )
     return str(count)

@@ -72,7 +72,9 @@ class RoleStatus(ApiModel):
     reference_class: Name | None = stated("GPU class the estimate is for.")
     components: Annotated[list[ComponentStatus], Field(max_length=16)] | None = stated("The parts of the need.")
     classes: Annotated[list[ClassStatus], Field(max_length=256)] | None = stated("Every eligible GPU class.")
-    excluded_classes: Annotated[list[Name], Field(max_length=256)] | None = stated("Classes pods are steered away from.")
+    excluded_classes: Annotated[list[Name], Field(max_length=256)] | None = stated(
+        "Classes pods are steered away from."
+    )
     advice: Annotated[list[AdviceStatus], Field(max_length=8)] | None = stated("What would make it fit.")
     warnings: Annotated[list[Message], Field(max_length=16)] | None = stated("What to know of the estimate.")
 

@@ -36,7 +36,9 @@ class LoadedAdapters(ApiModel):
 class Inference(ApiModel):
     """Serve the model. `inference: {}` is valid: the engine's defaults, one sequence at a time."""
 
-    engine: Word | None = stated("vLLM, SGLang, TGI, TensorRTLLM, LlamaCpp, Ollama or Transformers; vLLM for known models.")
+    engine: Word | None = stated(
+        "vLLM, SGLang, TGI, TensorRTLLM, LlamaCpp, Ollama or Transformers; vLLM for known models."
+    )
     engine_version: Version | None = stated('The engine\'s version, as "0.19".')
     engine_args: Arguments | None = stated("The engine's command-line arguments.")
     max_model_len: Tokens | None = stated("Longest sequence, prompt and output together, in tokens.")

@@ -23,7 +23,7 @@ from llmjob.workloads.request import AnyRequest
 @click.option("--context", help="Context of the kubeconfig.")
 @click.option("--settings", metavar="FILE|configmap:NAMESPACE/NAME", help="The operator's settings, for a cluster.")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="Output format.")
-def command(  # noqa: D417, the flags say it
+def command(
     files: tuple[str, ...],
     gpus: tuple[str, ...],
     fleet: str | None,
@@ -33,7 +33,7 @@ def command(  # noqa: D417, the flags say it
     output: str,
     **flags: Any,  # noqa: ANN401
 ) -> int:
-    """Judge jobs and pods: do they fit, on which GPUs, and what would make them fit.
+    r"""Judge jobs and pods: do they fit, on which GPUs, and what would make them fit.
 
     Against GPUs named with --gpu, a fleet file, or else the current cluster, where it says what the webhook would say.
 

@@ -5,7 +5,7 @@ import click
 
 @click.command()
 def command() -> None:
-    """Print the CustomResourceDefinition of LLMJob.
+    r"""Print the CustomResourceDefinition of LLMJob.
 
     \b
     llmjob crd | kubectl apply --server-side -f -

@@ -27,7 +27,9 @@ class Pod:
 FindJob = Callable[[str | None, str], "LLMJob | None"]
 
 
-def read_documents(documents: Iterable[Document], *, pods: bool, find_job: FindJob | None = None) -> list[AnyRequest | Bad]:
+def read_documents(
+    documents: Iterable[Document], *, pods: bool, find_job: FindJob | None = None
+) -> list[AnyRequest | Bad]:
     """The requests of all documents in input order; what is no LLMJob (or, with `pods`, a labelled pod) is skipped.
 
     `find_job(namespace, name)` looks up a pod's job where the input lacks it, in the cluster.
@@ -80,7 +82,9 @@ def _read(document: Document, *, pods: bool) -> "LLMJob | Pod | Bad | None":
         return Bad(None, document.where, _unknowns(document.error))
     content = document.content
     if not isinstance(content, Mapping):
-        message = f"not a Kubernetes object but {type(content).__name__}; a manifest is a mapping with kind and metadata"
+        message = (
+            f"not a Kubernetes object but {type(content).__name__}; a manifest is a mapping with kind and metadata"
+        )
         return bad_input("", message, document.where)
     if content.get("kind") == KIND and str(content.get("apiVersion", "")).startswith(API_VERSION.split("/")[0]):
         return _read_llmjob(content)

@@ -18,17 +18,19 @@ Answer = tuple[AnyRequest, Estimate | Unknown] | Bad
 @click.command()
 @click.option("-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Manifests of LLMJobs.")
 @mirror_options
-@click.option("--gpu", help="Assume this GPU: a class, a label value or an alias (l4, a100-80gb); else none is assumed.")
+@click.option(
+    "--gpu", help="Assume this GPU: a class, a label value or an alias (l4, a100-80gb); else none is assumed."
+)
 @click.option("--scenarios", is_flag=True, help="Seven scenarios of the simple method at once, and optimizer states.")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="Output format.")
-def command(  # noqa: D417, the flags say it
+def command(
     files: tuple[str, ...],
     gpu: str | None,
     scenarios: bool,  # noqa: FBT001, click's signature
     output: str,
     **flags: Any,  # noqa: ANN401
 ) -> int:
-    """Say how much GPU memory a job needs per GPU, part by part and how surely.
+    r"""Say how much GPU memory a job needs per GPU, part by part and how surely.
 
     Works offline. Bounds are those of one GPU of the worst rank; `lower` is what must be there.
 

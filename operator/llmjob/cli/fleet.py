@@ -7,10 +7,14 @@ from llmjob.cli.inventory import inventory
 
 
 @click.command()
-@click.option("--fleet", "file", metavar="FILE", help="Nodes (kubectl get nodes -o yaml) or classes, instead of a cluster.")
+@click.option(
+    "--fleet", "file", metavar="FILE", help="Nodes (kubectl get nodes -o yaml) or classes, instead of a cluster."
+)
 @click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False), help="Cluster to read.")
 @click.option("--context", help="Context of the kubeconfig.")
-@click.option("--settings", metavar="FILE|configmap:NAMESPACE/NAME", help="The operator's settings, for declared pools.")
+@click.option(
+    "--settings", metavar="FILE|configmap:NAMESPACE/NAME", help="The operator's settings, for declared pools."
+)
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="Output format.")
 def command(file: str | None, kubeconfig: str | None, context: str | None, settings: str | None, output: str) -> int:
     """List the GPU classes of the current cluster or of a fleet file: nodes, GPUs a node, memory and where it was read."""

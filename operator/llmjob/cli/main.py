@@ -36,7 +36,9 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -62,9 +64,11 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # no
     epilog="Exit codes: 0 fits, 1 tight, 2 too large, 3 unknown, 4 no eligible GPU, 64 usage, 65 bad input, "
     "69 cluster unreachable, 70 a bug of ours.",
 )
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
+)
 def cli() -> None:
-    """Keeps LLM jobs from running out of GPU memory on Kubernetes.
+    r"""Keeps LLM jobs from running out of GPU memory on Kubernetes.
 
     \b
     llmjob estimate --model Qwen/Qwen2.5-7B --max-model-len 8192 --concurrency 16
@@ -111,7 +115,7 @@ def run() -> NoReturn:
     except BrokenPipeError:
         _silence_stdout()
         sys.exit(ExitCode.FITS)
-    except Exception as error:  # noqa: BLE001, the last line of defence: a bug has an exit code of its own
+    except Exception as error:
         if os.environ.get("LLMJOB_DEBUG"):
             raise
         click.echo(

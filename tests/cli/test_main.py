@@ -1,0 +1,223 @@
+"""The command as a user runs it: a process, its output and its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmjob.cli import main
+
+SOURCES = str(Path(__file__).parents[2] / "operator")
+
+
+def llmjob(*args, stdin="", env=None, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "llmjob", *args],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": SOURCES, **(env or {})},
+    )
+
+
+def test_help_lists_every_command_with_what_it_does():
+    shown = llmjob("--help")
+    assert shown.returncode == 0
+    for name in ("estimate", "check", "fleet", "crd", "controller", "webhook", "completion"):
+        assert f"  {name} " in shown.stdout
+
+
+def test_a_wrong_option_is_usage():
+    assert llmjob("estimate", "--nonsense").returncode == 64
+
+
+def test_a_mistyped_command_is_usage_and_names_the_near_one():
+    shown = llmjob("estimat")
+    assert shown.returncode == 64
+    assert "Did you mean 'estimate'?" in shown.stderr
+
+
+def test_an_exception_of_ours_is_70_without_a_traceback(monkeypatch, capsys):
+    def broken(**_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(main.cli, "main", broken)
+    with pytest.raises(SystemExit) as left:
+        main.run()
+    assert left.value.code == 70
+    shown = capsys.readouterr().err
+    assert "a bug" in shown
+    assert "Traceback" not in shown
+
+
+def test_flags_estimate_the_simple_method_of_a_7b_model():
+    shown = llmjob("estimate", "--parameters", "7B", "-o", "json")
+    assert shown.returncode == 0, shown.stderr
+    (record,) = json.loads(shown.stdout)
+    assert record["perGPU"]["expected"] == 18_800_000_000
+    assert record["name"] == "7B"
+    assert list(record) == [
+        "schemaVersion", "namespace", "name", "role", "gpuClass", "perGPU", "measures", "components", "gpus",
+        "parameters", "activeParameters", "profile", "instant", "serving", "limit", "unknown", "warnings",
+    ]  # fmt: skip
+
+
+def test_flags_alone_import_neither_pydantic_nor_yaml_nor_any_client():
+    code = (
+        "import sys; sys.argv=['llmjob','estimate','--parameters','7B','-o','json']\n"
+        "from llmjob.cli.main import run\n"
+        "try: run()\n"
+        "except SystemExit: pass\n"
+        "import sys; print([m for m in ('pydantic','yaml','rich','kopf','kubernetes','aiohttp','prometheus_client',"
+        "'cryptography') if m in sys.modules], file=sys.stderr)"
+    )
+    env = {**os.environ, "PYTHONPATH": SOURCES}
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert shown.stderr.strip() == "[]"
+
+
+def test_the_method_makes_it_fine_tuning():
+    shown = llmjob("estimate", "--parameters", "7B", "--method", "LoRA", "-o", "json")
+    assert json.loads(shown.stdout)[0]["perGPU"]["expected"] == 18_100_000_000
+
+
+def test_a_flag_of_the_other_task_is_usage():
+    shown = llmjob("estimate", "--parameters", "7B", "--optimizer", "SGD")
+    assert shown.returncode == 64
+    assert "--optimizer" in shown.stderr
+
+
+def test_no_model_is_usage():
+    shown = llmjob("estimate")
+    assert shown.returncode == 64
+    assert "--model" in shown.stderr
+
+
+def test_a_config_that_is_not_json_is_bad_input(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text("{nonsense")
+    shown = llmjob("estimate", "--config", str(path), "-o", "json")
+    assert shown.returncode == 65
+    assert json.loads(shown.stdout)[0]["unknown"]["reason"] == "BadInput"
+
+
+def test_an_unknown_optimizer_is_unknown_and_names_the_field():
+    shown = llmjob("estimate", "--parameters", "7B", "--method", "Full", "--optimizer", "Adamm", "-o", "json")
+    assert shown.returncode == 3
+    (record,) = json.loads(shown.stdout)
+    assert record["perGPU"] is None
+    assert record["unknown"]["reason"] == "ModelUnknown"
+    assert "optimizer" in record["unknown"]["field"]
+
+
+def test_a_bad_document_does_not_hide_the_others():
+    manifest = """
+apiVersion: llmjob.dev/v1alpha1
+kind: LLMJob
+metadata: {name: bad}
+spec: {model: {parameters: 7B}}
+---
+apiVersion: llmjob.dev/v1alpha1
+kind: LLMJob
+metadata: {name: good, namespace: research}
+spec: {model: {parameters: 7B}, inference: {}}
+"""
+    shown = llmjob("estimate", "-f", "-", "-o", "json", stdin=manifest)
+    assert shown.returncode == 65, shown.stderr
+    bad, good = json.loads(shown.stdout)
+    assert (bad["name"], bad["unknown"]["reason"], bad["perGPU"]) == ("bad", "BadInput", None)
+    assert (good["namespace"], good["name"]) == ("research", "good")
+    assert good["perGPU"]["expected"] == 18_800_000_000
+
+
+def test_an_unknown_field_names_the_near_one():
+    manifest = "{apiVersion: llmjob.dev/v1alpha1, kind: LLMJob, metadata: {name: a}, spec: {model: {parameter: 7B}, inference: {}}}"
+    shown = llmjob("check", "-f", "-", "--gpu", "l4", "-o", "json", stdin=manifest)
+    assert shown.returncode == 65
+    assert "parameters" in json.loads(shown.stdout)[0]["message"]
+
+
+def test_other_kinds_are_skipped_with_a_line_and_nothing_to_judge_is_bad_input():
+    shown = llmjob("check", "-f", "-", "--gpu", "l4", stdin="{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")
+    assert shown.returncode == 65
+    assert "skipped: ConfigMap a" in shown.stderr
+
+
+def test_a_missing_file_is_usage():
+    assert llmjob("check", "-f", "/does/not/exist.yaml", "--gpu", "l4").returncode == 64
+
+
+@pytest.mark.parametrize(
+    ("gpu", "code", "reason"),
+    [("h100", 0, "Fits"), ("t4", 2, "InsufficientGPUMemory"), ("l4", 1, "Tight")],
+)
+def test_check_judges_against_named_gpus(gpu, code, reason):
+    # 7B at 16 bit: lower 14.0 GB = 13.04 GiB ... the T4 shows 14.56, so 8B is what cannot fit there: 16 GB = 14.9 GiB.
+    # Upper for 8B: 21.2 + 1.6 + 1.6 + 1 = 25.4 GB = 23.7 GiB, above the L4's 22.16.
+    shown = llmjob("check", "--parameters", "8B", "--gpu", gpu, "-o", "json")
+    (record,) = json.loads(shown.stdout)
+    assert (record["reason"], shown.returncode, record["exitCode"]) == (reason, code, code)
+
+
+def test_an_unknown_gpu_is_usage_and_names_a_known_one():
+    shown = llmjob("check", "--parameters", "7B", "--gpu", "h10")
+    assert shown.returncode == 64
+    assert "h100" in shown.stderr.lower()
+
+
+def test_check_without_a_cluster_is_69():
+    env = {"KUBECONFIG": "/does/not/exist", "HOME": "/nonexistent"}
+    shown = llmjob("check", "--parameters", "7B", env=env)
+    assert shown.returncode == 69
+    assert "--fleet" in shown.stderr
+
+
+def test_a_pod_is_judged_as_its_jobs_role():
+    manifest = """
+apiVersion: llmjob.dev/v1alpha1
+kind: LLMJob
+metadata: {name: big}
+spec: {model: {parameters: 70B}, inference: {}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: server, labels: {llmjob.dev/job: big}}
+spec:
+  containers: [{name: a, image: b, resources: {limits: {nvidia.com/gpu: 1}}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: orphan, labels: {llmjob.dev/job: nobody}}
+spec:
+  containers: [{name: a, image: b, resources: {limits: {nvidia.com/gpu: 1}}}]
+"""
+    shown = llmjob("check", "-f", "-", "--gpu", "l4x4", "-o", "json", stdin=manifest)
+    job, pod, orphan = json.loads(shown.stdout)
+    assert job["reason"] == pod["reason"] == "InsufficientGPUMemory"
+    assert job["need"] == pod["need"]
+    assert orphan["reason"] == "Pending"
+    assert shown.returncode == 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_name_the_command(shell):
+    shown = llmjob("completion", shell)
+    assert shown.returncode == 0
+    assert "llmjob" in shown.stdout
+
+
+def test_crd_prints_a_custom_resource_definition():
+    shown = llmjob("crd")
+    assert shown.returncode == 0
+    assert "kind: CustomResourceDefinition" in shown.stdout
+
+
+def test_a_closed_pipe_is_quiet():
+    command = f"PYTHONPATH={SOURCES} {sys.executable} -m llmjob crd | head -1"
+    shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert shown.stderr == ""
