@@ -1,0 +1,129 @@
+"""Reading a config.json: typed fields by name, and one error that names the field and what would do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+LARGEST: Final = 2**31
+"""No width, count or length of a model comes near it; what exceeds it is a slip, not a model."""
+_SHOWN: Final = 60
+
+
+class ConfigError(ValueError):
+    """A config.json that cannot be read: `field` is the key, the message names the fix."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class Config:
+    """A config.json's fields under Transformers' usual names.
+
+    `names` are the names this family publishes them under; `defaults` its class's values for absent keys; `path` where
+    this mapping lies in the file (`text_config.`).
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, object],
+        *,
+        names: Mapping[str, Sequence[str]] | None = None,
+        defaults: Mapping[str, object] | None = None,
+        path: str = "",
+    ) -> None:
+        self._values = values
+        self._names = names or {}
+        self._defaults = defaults or {}
+        self._path = path
+
+    def field(self, name: str) -> str:
+        """The key as it stands in the file, for messages."""
+        return self._path + next((key for key in self._keys(name) if key in self._values), self._keys(name)[0])
+
+    def get(self, name: str) -> object:
+        """The value as published, else the class default, else None."""
+        for key in self._keys(name):
+            if self._values.get(key) is not None:
+                return self._values[key]
+        return self._defaults.get(name)
+
+    def count(self, name: str, default: int | None = None, *, least: int = 1) -> int:
+        """A whole number from `least` up.
+
+        Raises:
+            ConfigError: when it is absent without a default, no whole number, or out of range.
+        """
+        value = self.get(name)
+        if value is None:
+            if default is None:
+                raise ConfigError(self.field(name), "is missing; add it as the model's config.json has it")
+            return default
+        if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ConfigError(self.field(name), f"must be a whole number, not {shown(value)}")
+        if not least <= value < LARGEST:
+            raise ConfigError(self.field(name), f"must be from {least} to {LARGEST - 1}, not {shown(value)}")
+        return value
+
+    def optional_count(self, name: str, *, least: int = 1) -> int | None:
+        """A whole number, None where absent or null."""
+        return None if self.get(name) is None else self.count(name, least=least)
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """True or false.
+
+        Raises:
+            ConfigError: when it is something else.
+        """
+        value = self.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise ConfigError(self.field(name), f"must be true or false, not {shown(value)}")
+        return value
+
+    def text(self, name: str, default: str | None = None) -> str | None:
+        """A string.
+
+        Raises:
+            ConfigError: when it is something else.
+        """
+        value = self.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            raise ConfigError(self.field(name), f"must be a string, not {shown(value)}")
+        return value
+
+    def mapping(self, name: str) -> Mapping[str, object] | None:
+        """A nested object, None where absent.
+
+        Raises:
+            ConfigError: when it is something else.
+        """
+        value = self.get(name)
+        if value is not None and not isinstance(value, Mapping):
+            raise ConfigError(self.field(name), f"must be an object, not {shown(value)}")
+        return value
+
+    def sequence(self, name: str) -> Sequence[object] | None:
+        """A list, None where absent.
+
+        Raises:
+            ConfigError: when it is something else.
+        """
+        value = self.get(name)
+        if value is not None and not isinstance(value, list | tuple):
+            raise ConfigError(self.field(name), f"must be a list, not {shown(value)}")
+        return value
+
+    def _keys(self, name: str) -> Sequence[str]:
+        return self._names.get(name, (name,))
+
+
+def shown(value: object) -> str:
+    """A value for a message, never longer than a line."""
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**_SHOWN else "a number of more than 60 digits"
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
