@@ -1,7 +1,5 @@
 """A Request from plain values: what manifests, pods and command-line flags all come down to."""
 
-from collections.abc import Mapping
-
 from llmjob.estimator.model import Model
 from llmjob.estimator.result import Unknown
 from llmjob.estimator.spelling import spell_out
@@ -26,16 +24,14 @@ def build_request(
     gpus_per_pod: int | None = None,
     scheduling: Scheduling = ANYWHERE,
     enforcement: Level | None = None,
-    known: Mapping[str, Mapping[str, object]] | None = None,
 ) -> AnyRequest:
     """The request of one role; names may be in any spelling, `task.parallelism` is filled in.
 
-    Topology is derived from parallelism where unset. `known` maps model ids to configs known from elsewhere, before
-    the catalogue. What cannot be estimated (an unknown model or name, numbers that contradict each other) gives an
-    UnknownRequest that says which field and how to fix it.
+    Topology is derived from parallelism where unset. What cannot be estimated (an unknown model or name, numbers that
+    contradict each other) gives an UnknownRequest that says which field and how to fix it.
     """
     topology = topology_of(task, pods_per_instance, gpus_per_pod)
-    answer = topology if isinstance(topology, Unknown) else _canonical(reference, task, known)
+    answer = topology if isinstance(topology, Unknown) else _canonical(reference, task)
     if isinstance(answer, Unknown):
         shape = topology if isinstance(topology, Topology) else None
         return UnknownRequest(
@@ -66,8 +62,6 @@ def build_request(
     )
 
 
-def _canonical(
-    reference: ModelReference, task: Task, known: Mapping[str, Mapping[str, object]] | None
-) -> tuple[Model, Task] | Unknown:
-    model = resolve(reference, known)
+def _canonical(reference: ModelReference, task: Task) -> tuple[Model, Task] | Unknown:
+    model = resolve(reference)
     return model if isinstance(model, Unknown) else spell_out(model, task)

@@ -6,7 +6,8 @@ enumeration its value, a set a sorted list, a tuple a list. The hash is the firs
 """
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
@@ -33,7 +34,7 @@ def _plain(value: object) -> object:  # noqa: PLR0911, one line a kind
         return value
     if isinstance(value, Mapping):
         return _object({str(key): item for key, item in value.items()})
-    if isinstance(value, Set):
+    if isinstance(value, AbstractSet):
         return sorted(json.dumps(_plain(item), sort_keys=True) for item in value)
     if isinstance(value, Sequence):
         return [_plain(item) for item in value]
