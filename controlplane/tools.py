@@ -1,0 +1,93 @@
+"""What is built: one Go module a tool, its version read from the module's own `go.mod`."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent
+
+_KUBERNETES_VERSION_PACKAGES: Final = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A Go module of this directory and the commands built from it.
+
+    `requirement` is the module whose pinned version is the tool's; `packages` maps each binary to its Go package.
+    """
+
+    name: str
+    requirement: str
+    packages: Mapping[str, str]
+
+    @property
+    def directory(self) -> Path:
+        return ROOT / self.name
+
+    @property
+    def version(self) -> str:
+        """The pinned version, as `go.mod` writes it (v1.37.2)."""
+        text = (self.directory / "go.mod").read_text(encoding="utf-8")
+        found = re.search(rf"^(?:require\s+|\t){re.escape(self.requirement)} (v\S+)", text, re.MULTILINE)
+        if found is None:
+            raise ValueError(f"{self.directory / 'go.mod'} does not require {self.requirement}")
+        return found[1]
+
+    @property
+    def go(self) -> tuple[int, ...]:
+        """The oldest Go that builds it: the `go` line of its `go.mod`."""
+        text = (self.directory / "go.mod").read_text(encoding="utf-8")
+        found = re.search(r"^go (\d+(?:\.\d+)*)", text, re.MULTILINE)
+        if found is None:
+            raise ValueError(f"{self.directory / 'go.mod'} has no go line")
+        return tuple(int(part) for part in found[1].split("."))
+
+    @property
+    def ldflags(self) -> str:
+        """Linker flags: without the version a server calls itself v0.0.0 and every kubeVersion check fails."""
+        flags = ["-s", "-w"]
+        if self.name == "kubernetes":
+            major, minor, _patch = self.version.removeprefix("v").split(".", 2)
+            values = {
+                "gitVersion": self.version,
+                "gitMajor": major,
+                "gitMinor": minor,
+                "gitTreeState": "clean",
+                "gitCommit": "0" * 40,
+                "buildDate": "2026-01-01T00:00:00Z",
+            }
+            for package in _KUBERNETES_VERSION_PACKAGES:
+                for key, value in values.items():
+                    flags += ["-X", f"{package}.{key}={value}"]
+        if self.name == "helm":
+            flags += ["-X", f"helm.sh/helm/v4/internal/version.version={self.version}"]
+        return " ".join(flags)
+
+    @property
+    def key(self) -> str:
+        """Names the cache entry: a change of the module, its sums, its sources or its flags is another entry."""
+        digest = hashlib.sha256(self.ldflags.encode())
+        for path in sorted(self.directory.glob("*")):
+            if path.suffix in {".go", ".mod", ".sum"}:
+                digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
+
+
+ETCD: Final = Tool(
+    name="etcd", requirement="go.etcd.io/etcd/server/v3", packages={"etcd": "llmjob.dev/controlplane/etcd"}
+)
+KUBERNETES: Final = Tool(
+    name="kubernetes",
+    requirement="k8s.io/kubernetes",
+    packages={
+        name: f"k8s.io/kubernetes/cmd/{name}"
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+    },
+)
+KWOK: Final = Tool(name="kwok", requirement="sigs.k8s.io/kwok", packages={"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
+HELM: Final = Tool(name="helm", requirement="helm.sh/helm/v4", packages={"helm": "helm.sh/helm/v4/cmd/helm"})
+
+TOOLS: Final = (ETCD, KUBERNETES, KWOK, HELM)
