@@ -136,7 +136,8 @@ spec: {model: {parameters: 7B}, inference: {}}
 
 
 def test_an_unknown_field_names_the_near_one():
-    manifest = "{apiVersion: llmjob.dev/v1alpha1, kind: LLMJob, metadata: {name: a}, spec: {model: {parameter: 7B}, inference: {}}}"
+    head = "apiVersion: llmjob.dev/v1alpha1, kind: LLMJob, metadata: {name: a}"
+    manifest = f"{{{head}, spec: {{model: {{parameters: 7B, parameter: 7B}}, inference: {{}}}}}}"
     shown = llmjob("check", "-f", "-", "--gpu", "l4", "-o", "json", stdin=manifest)
     assert shown.returncode == 65
     assert "parameters" in json.loads(shown.stdout)[0]["message"]
@@ -221,3 +222,25 @@ def test_a_closed_pipe_is_quiet():
     command = f"PYTHONPATH={SOURCES} {sys.executable} -m llmjob crd | head -1"
     shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert shown.stderr == ""
+
+
+def test_scenarios_are_the_seeds_seven():
+    # Alibaba Cloud PAI's tables for 7B, in GB; inference at 8 and 4 bit by its rule (weights at 1 and 0.5 bytes).
+    shown = llmjob("estimate", "--parameters", "7B", "--scenarios", "-o", "json")
+    totals = {record["name"]: record["perGPU"]["expected"] for record in json.loads(shown.stdout)}
+    assert totals == {
+        "inference-16bit": 18_800_000_000,
+        "inference-8bit": 11_800_000_000,
+        "inference-4bit": 8_300_000_000,
+        "full": 87_400_000_000,
+        "lora": 18_100_000_000,
+        "qlora-8bit": 11_100_000_000,
+        "qlora-4bit": 7_600_000_000,
+    }
+
+
+def test_scenarios_print_the_two_tables():
+    shown = llmjob("estimate", "--parameters", "7B", "--scenarios")
+    assert shown.returncode == 0, shown.stderr
+    for figure in ("87.4", "18.1", "11.1", "7.6", "SGDMomentum", "0.56"):
+        assert figure in shown.stdout

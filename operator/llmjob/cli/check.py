@@ -33,7 +33,7 @@ def command(
     output: str,
     **flags: Any,  # noqa: ANN401
 ) -> int:
-    r"""Judge jobs and pods: do they fit, on which GPUs, and what would make them fit.
+    """Judge jobs and pods: do they fit, on which GPUs, and what would make them fit.
 
     Against GPUs named with --gpu, a fleet file, or else the current cluster, where it says what the webhook would say.
 

@@ -10,7 +10,7 @@ from llmjob.cli.processes import process_options
 @click.command()
 @process_options
 @click.option("--resync", type=click.FloatRange(min=1), default=300.0, show_default=True,
-              help="Seconds between full recomputations, besides every change of a job or of the GPU classes.")  # fmt: skip
+              help="Seconds between full recomputations, besides changes of jobs and GPU classes.")  # fmt: skip
 def command(**options: Any) -> None:  # noqa: ANN401
     """Run the controller: status, conditions, events and metrics of LLMJobs.
 

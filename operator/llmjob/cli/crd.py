@@ -5,7 +5,7 @@ import click
 
 @click.command()
 def command() -> None:
-    r"""Print the CustomResourceDefinition of LLMJob.
+    """Print the CustomResourceDefinition of LLMJob.
 
     \b
     llmjob crd | kubectl apply --server-side -f -

@@ -30,7 +30,7 @@ def command(
     output: str,
     **flags: Any,  # noqa: ANN401
 ) -> int:
-    r"""Say how much GPU memory a job needs per GPU, part by part and how surely.
+    """Say how much GPU memory a job needs per GPU, part by part and how surely.
 
     Works offline. Bounds are those of one GPU of the worst rank; `lower` is what must be there.
 

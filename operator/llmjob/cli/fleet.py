@@ -17,7 +17,7 @@ from llmjob.cli.inventory import inventory
 )
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="Output format.")
 def command(file: str | None, kubeconfig: str | None, context: str | None, settings: str | None, output: str) -> int:
-    """List the GPU classes of the current cluster or of a fleet file: nodes, GPUs a node, memory and where it was read."""
+    """List the GPU classes of the current cluster or of a fleet file, with their memory and where it was read."""
     place = inventory((), file, kubeconfig=kubeconfig, context=context, settings=settings)
     classes = place.fleet.classes()
     if output == "table":

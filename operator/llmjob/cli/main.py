@@ -68,7 +68,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # no
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
 )
 def cli() -> None:
-    r"""Keeps LLM jobs from running out of GPU memory on Kubernetes.
+    """Keeps LLM jobs from running out of GPU memory on Kubernetes.
 
     \b
     llmjob estimate --model Qwen/Qwen2.5-7B --max-model-len 8192 --concurrency 16
