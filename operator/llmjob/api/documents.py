@@ -1,102 +1,17 @@
 """YAML with Kubernetes' meaning: JSON is YAML, 1e-06 is a number; duplicate keys, alias bombs and NaN are errors."""
 
-import math
-import re
-from collections.abc import Hashable
 from typing import Any, Final
 
 import yaml
 
 from llmjob.api.errors import BadInput, FieldError
+from llmjob.api.json_documents import DEEPEST, looks_like_json, nested_too_deep, read_json
+from llmjob.api.scalars import MERGE, Scalar, key_text, resolve_plain, resolve_tagged
 
+_LONGEST: Final = 32 * 2**20
 _ALIASES: Final = 100
-_DEPTH: Final = 200
-_FLOAT: Final = re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$")
-_TAG: Final = "tag:yaml.org,2002:"
-
-_ALIAS: Final = re.compile(r"(?:^|[\s\[{,:-])\*")
-
-
-class _Limited(yaml.SafeLoader):
-    """The safe loader with a limit on aliases and depth; for texts that may hold an alias."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self.aliases = 0
-        self.depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.events.AliasEvent):
-            self.aliases += 1
-            if self.aliases > _ALIASES:
-                raise yaml.composer.ComposerError(
-                    None, None, f"more than {_ALIASES} aliases", self.peek_event().start_mark
-                )
-        self.depth += 1
-        if self.depth > _DEPTH:
-            raise yaml.composer.ComposerError(None, None, f"nested deeper than {_DEPTH}", self.peek_event().start_mark)
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self.depth -= 1
-
-
-class _Fast(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The safe loader in C, ten times as fast; libyaml limits the depth itself."""
-
-
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    loader.flatten_mapping(node)
-    found: dict[Hashable, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-        if key is None:
-            raise yaml.constructor.ConstructorError(None, None, "a key is no string", key_node.start_mark)
-        if key in found:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
-
-
-def _float(_: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
-    text = node.value.replace("_", "").lower()
-    if not _FLOAT.match(text):
-        raise yaml.constructor.ConstructorError(
-            None, None, f"{node.value} is no number that JSON knows", node.start_mark
-        )
-    value = float(text)
-    if math.isinf(value):
-        raise yaml.constructor.ConstructorError(None, None, f"{node.value} is out of range", node.start_mark)
-    return value
-
-
-def _configure(loader: type[yaml.SafeLoader]) -> None:
-    loader.yaml_implicit_resolvers = {
-        first: [
-            (tag, regexp) for tag, regexp in resolvers if tag not in {_TAG + "float", _TAG + "int", _TAG + "timestamp"}
-        ]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    number = r"(?:[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?)"
-    loader.add_implicit_resolver(
-        _TAG + "float",
-        re.compile(rf"^(?:[-+]?{number}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"),
-        list("-+0123456789."),
-    )
-    # Without the sexagesimal numbers of YAML 1.1, which Kubernetes' parser does not know either.
-    loader.add_implicit_resolver(
-        _TAG + "int",
-        re.compile(r"^[-+]?(?:0b[0-1_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$"),
-        list("-+0123456789"),
-    )
-    loader.add_constructor(_TAG + "map", _mapping)
-    loader.add_constructor(_TAG + "float", _float)
-
-
-_configure(_Limited)
-_configure(_Fast)
+_NODES: Final = 2_000_000  # after aliases are followed
+_PARSER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(text: str) -> list[object]:
@@ -105,23 +20,137 @@ def read_yaml(text: str) -> list[object]:
     Raises:
         BadInput: when the text is no YAML, or holds what JSON cannot: the message says line and column.
     """
-    loader: yaml.SafeLoader | None = None
+    if len(text) > _LONGEST:
+        raise _bad(f"longer than {_LONGEST // 2**20} MiB; split it")
+    if looks_like_json(text):
+        documents = read_json(text)
+        if documents is not None:
+            return documents
     try:
-        loader = _Limited(text) if _ALIAS.search(text) else _Fast(text)
-        documents: list[object] = []
-        while loader.check_data():
-            documents.append(loader.get_data())
+        return [document for document in _Documents(text).read() if document is not None]
     except yaml.MarkedYAMLError as error:
-        raise BadInput((FieldError("", _where(error)),)) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput((FieldError("", f"not YAML: {str(error).splitlines()[0]}"),)) from error
-    finally:
-        if loader is not None:
-            loader.dispose()
-    return [document for document in documents if document is not None]
+        raise _bad(error.problem or error.context or str(error), error.problem_mark or error.context_mark) from error
+    except yaml.reader.ReaderError as error:
+        raise _bad(f"{error.reason} at position {error.position}") from error
+    except UnicodeError as error:
+        raise _bad(f"no Unicode text: {error}") from error
 
 
-def _where(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark or error.context_mark
+def _bad(message: str, mark: Any = None) -> BadInput:  # noqa: ANN401, libyaml's mark or PyYAML's
     place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    return f"not YAML{place}: {error.problem or error.context or error}"
+    return BadInput((FieldError("", f"not YAML{place}: {message}"),))
+
+
+class _Documents:
+    """Builds plain values from the parser's events, so that every limit holds before anything is built."""
+
+    def __init__(self, text: str) -> None:
+        self._parser = _PARSER(text)
+        self._anchors: dict[str, tuple[Any, int]] = {}  # value and how many nodes it has
+        self._aliases = 0
+        self._nodes = 0
+        self._depth = 0
+
+    def read(self) -> list[object]:
+        documents: list[object] = []
+        try:
+            while not self._parser.check_event(yaml.StreamEndEvent):
+                event = self._parser.get_event()
+                if isinstance(event, yaml.DocumentStartEvent):
+                    self._anchors = {}
+                    documents.append(self._value(self._parser.get_event()))
+                    if self._aliases and nested_too_deep(documents[-1]):
+                        raise _bad(f"nested deeper than {DEEPEST}", event.start_mark)
+        finally:
+            self._parser.dispose()
+        return documents
+
+    def _value(self, event: yaml.NodeEvent) -> Any:  # noqa: ANN401, any JSON value
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        before = self._nodes
+        self._count(1, event)
+        if isinstance(event, yaml.ScalarEvent):
+            scalar = _scalar(event)
+            self._keep(event, scalar, 1)
+            return scalar
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise _bad(f"nested deeper than {DEEPEST}", event.start_mark)
+        value = self._sequence() if isinstance(event, yaml.SequenceStartEvent) else self._mapping()
+        self._depth -= 1
+        self._keep(event, value, self._nodes - before)
+        return value
+
+    def _keep(self, event: yaml.NodeEvent, value: object, nodes: int) -> None:
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, nodes)
+
+    def _count(self, nodes: int, event: yaml.NodeEvent) -> None:
+        self._nodes += nodes
+        if self._nodes > _NODES:
+            raise _bad(f"more than {_NODES} values, aliases followed", event.start_mark)
+
+    def _alias(self, event: yaml.AliasEvent) -> object:
+        self._aliases += 1
+        if self._aliases > _ALIASES:
+            raise _bad(f"more than {_ALIASES} aliases", event.start_mark)
+        if event.anchor not in self._anchors:
+            raise _bad(f"alias {event.anchor!r} has no anchor before it, or holds itself", event.start_mark)
+        value, nodes = self._anchors[event.anchor]
+        self._count(nodes, event)
+        return value
+
+    def _sequence(self) -> list[object]:
+        items: list[object] = []
+        while not isinstance(event := self._parser.get_event(), yaml.SequenceEndEvent):
+            items.append(self._value(event))
+        return items
+
+    def _mapping(self) -> dict[str, object]:
+        own: dict[str, object] = {}
+        merged: list[dict[str, object]] = []
+        while not isinstance(event := self._parser.get_event(), yaml.MappingEndEvent):
+            if _is_merge(event):
+                merged += self._merged()
+                continue
+            key = _key(event, self._value(event))
+            if key in own:
+                raise _bad(f"key {key!r} stands twice", event.start_mark)
+            own[key] = self._value(self._parser.get_event())
+        for source in merged:
+            own = {**source, **own}
+        return own
+
+    def _merged(self) -> list[dict[str, object]]:
+        event = self._parser.get_event()
+        value = self._value(event)
+        sources = [source for source in (value if isinstance(value, list) else [value]) if isinstance(source, dict)]
+        if not sources or (isinstance(value, list) and len(sources) < len(value)):
+            raise _bad("<< merges a mapping, or a list of mappings", event.start_mark)
+        return sources
+
+
+def _scalar(event: yaml.ScalarEvent) -> Scalar:
+    try:
+        if event.tag not in {None, "!"}:
+            return resolve_tagged(event.tag, event.value)
+        plain = event.implicit[0] and event.tag is None
+        return resolve_plain(event.value) if plain else str(event.value)
+    except ValueError as error:
+        raise _bad(str(error), event.start_mark) from error
+
+
+def _is_merge(event: yaml.Event) -> bool:
+    if not isinstance(event, yaml.ScalarEvent) or event.value != "<<":
+        return False
+    return event.tag == MERGE or (event.tag is None and bool(event.implicit[0]))
+
+
+def _key(event: yaml.Event, value: Any) -> str:  # noqa: ANN401, any JSON value
+    if isinstance(value, (dict, list)):
+        raise _bad("a key is a string, no mapping or list", event.start_mark)
+    try:
+        return key_text(value)
+    except ValueError as error:
+        raise _bad(str(error), event.start_mark) from error

@@ -39,7 +39,7 @@ def _inside(annotation: Any) -> set[type[BaseModel]]:  # noqa: ANN401, any type
 
 def _convert(node: dict[str, Any], definitions: dict[str, Any], models: dict[str, type[BaseModel]]) -> dict[str, Any]:
     merged = _resolved(node, definitions)
-    schema = {key: merged[key] for key in _KEPT if key in merged}
+    schema: dict[str, Any] = {key: merged[key] for key in _KEPT if key in merged}
     name = merged.get("title")
     if isinstance(schema.get("default"), dict):
         schema["default"] = {}  # the properties' own defaults fill it
