@@ -1,0 +1,139 @@
+"""Fine-tuning: GPU memory of one rank from a ledger of a training step.
+
+Three measures, never mixed: allocated (live tensors), reserved (what the allocator took from the driver) and process
+(with CUDA context and NCCL). `lower` of the process is what must be there: live tensors of the kindest plausible
+setting, context and NCCL; the cache that the allocator gives back under pressure is only in `expected` and `upper`.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil, floor
+from typing import Final
+
+from llmjob.estimator import training_profile
+from llmjob.estimator.architecture import Architecture
+from llmjob.estimator.gpu import GPU
+from llmjob.estimator.interval import Interval
+from llmjob.estimator.ledger import Instant, peak
+from llmjob.estimator.model import Model
+from llmjob.estimator.result import Basis, Component, ComponentName, Estimate, Measures, Unknown
+from llmjob.estimator.spelling import spell_out
+from llmjob.estimator.task import FineTuning
+from llmjob.estimator.training_assumption import assume, method_of
+from llmjob.estimator.training_profile import PROFILE, Spread
+from llmjob.estimator.training_program import Program
+from llmjob.names import Reason
+
+_LIVE: Final = (
+    ComponentName.WEIGHTS,
+    ComponentName.ADAPTERS,
+    ComponentName.GRADIENTS,
+    ComponentName.OPTIMIZER_STATES,
+    ComponentName.ACTIVATIONS,
+    ComponentName.LOGITS,
+)
+_BASIS: Final = {
+    ComponentName.WEIGHTS: Basis.EXACT,
+    ComponentName.ADAPTERS: Basis.EXACT,
+    ComponentName.GRADIENTS: Basis.EXACT,
+    ComponentName.OPTIMIZER_STATES: Basis.EXACT,
+    ComponentName.ACTIVATIONS: Basis.MODELLED,
+    ComponentName.LOGITS: Basis.MODELLED,
+}
+# How far the ledger of live tensors is off where every setting is known, of activations and logits.
+_LEDGER_RESIDUAL: Final = Fraction(6, 100)
+
+
+def estimate_training(model: Model, task: FineTuning, gpu: GPU | None = None) -> Estimate | Unknown:
+    """Estimate one rank of a fine-tuning job from the model's architecture; bytes per GPU.
+
+    Unknown where a name is not known, where the model has no architecture, or where it cannot be trained as asked.
+    """
+    spelled = spell_out(model, task)
+    if isinstance(spelled, Unknown):
+        return spelled
+    model, spelled_task = spelled
+    architecture = model.architecture
+    if architecture is None or not isinstance(spelled_task, FineTuning):
+        return Unknown(
+            reason=Reason.MODEL_UNKNOWN, field="spec.model", message=f"the architecture of {model.name!r} is not known"
+        )
+    return _estimate(model, architecture, spelled_task, gpu)
+
+
+def _estimate(model: Model, architecture: Architecture, task: FineTuning, gpu: GPU | None) -> Estimate:
+    assumptions = assume(model, task, gpu)
+    peaks = [peak(Program(architecture, setting).instants()) for setting in assumptions.plausible]
+    expected = peaks[0]
+    live = _live(expected, peaks)
+    context, network = training_profile.context(gpu.product if gpu else None), _communication(task)
+    allocated = _sum(live)
+    slack = _slack(allocated)
+    reserved = Interval(allocated.lower, allocated.expected + slack.expected, allocated.upper + slack.upper)
+    components = (
+        *(Component(name, live[name], _BASIS[name]) for name in _LIVE if live[name].upper),
+        *((Component(ComponentName.COMMUNICATION, network, Basis.MEASURED),) if network.upper else ()),
+        Component(ComponentName.RUNTIME, _interval(context), Basis.MEASURED),
+        Component(ComponentName.ALLOCATOR_SLACK, slack, Basis.MEASURED),
+    )
+    kindest = min(instant.total for instant in peaks)
+    process = Interval(
+        min(_lowered(kindest) + floor(context.low) + network.lower, reserved.expected),
+        reserved.expected + ceil(context.expected) + network.expected,
+        reserved.upper + ceil(context.high) + network.upper,
+    )
+    return Estimate(
+        per_gpu=process,
+        components=components,
+        profile=PROFILE,
+        parameters=architecture.parameters,
+        active_parameters=architecture.active_parameters,
+        measures=Measures(allocated=allocated, reserved=reserved, process=process),
+        instant=expected.name,
+        warnings=(*model.warnings, *_warnings(model, task)),
+    )
+
+
+def _warnings(model: Model, task: FineTuning) -> Sequence[str]:
+    found = []
+    if task.method is None:
+        found.append(f"fineTuning.method is not stated: {method_of(model, task)} counts")
+    if task.method == "Freeze":
+        found.append("which layers Freeze trains is not stated: all of them count")
+    return found
+
+
+def _live(expected: Instant, peaks: Sequence[Instant]) -> dict[ComponentName, Interval]:
+    """The expected peak's split; each part's ends are those of the other plausible peaks."""
+    found = {}
+    for name in _LIVE:
+        sizes = [instant.live.get(name, 0) for instant in peaks]
+        modelled = _BASIS[name] is Basis.MODELLED
+        residual = _LEDGER_RESIDUAL if modelled else Fraction(0)
+        found[name] = Interval(
+            floor(min(sizes) * (1 - residual)), expected.live.get(name, 0), ceil(max(sizes) * (1 + residual))
+        )
+    return found
+
+
+def _lowered(total: int) -> int:
+    return floor(total * (1 - _LEDGER_RESIDUAL))
+
+
+def _sum(live: dict[ComponentName, Interval]) -> Interval:
+    return sum(live.values(), Interval(0, 0, 0))
+
+
+def _slack(allocated: Interval) -> Interval:
+    share = training_profile.slack()
+    return Interval(0, ceil(allocated.expected * share.expected), ceil(allocated.upper * share.high))
+
+
+def _communication(task: FineTuning) -> Interval:
+    degrees = task.parallelism
+    alone = degrees.tensor * degrees.pipeline * degrees.context * degrees.data == 1
+    return Interval(0, 0, 0) if alone else _interval(training_profile.communication())
+
+
+def _interval(spread: Spread) -> Interval:
+    return Interval(floor(spread.low), ceil(spread.expected), ceil(spread.high))

@@ -1,0 +1,289 @@
+"""From what a job states to settings: one value where it is stated or its default is known, else every plausible one.
+
+The first setting is the expected one; the kindest and the harshest of all give the ends of the interval.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import product
+from typing import Final
+
+from llmjob.estimator import training_profile
+from llmjob.estimator.gpu import GPU
+from llmjob.estimator.model import Model
+from llmjob.estimator.task import Adapter, FineTuning
+from llmjob.estimator.training_block import Kernel
+from llmjob.estimator.training_profile import FrameworkRule, Spread
+from llmjob.estimator.training_setting import Elements, Logits, Optimizer, Setting, Shards
+
+ADAPTER_METHODS: Final = frozenset({"LoRA", "QLoRA", "DoRA", "IA3", "PromptTuning", "PrefixTuning"})
+_DEFAULT_RANK: Final = 8  # PEFT's LoraConfig.r
+_RANKS: Final = (16, 8, 64)
+_FIRST_TARGETS: Final = ("q_proj", "v_proj", "query_key_value", "c_attn", "Wqkv", "qkv_proj", "W_pack")
+_ALL_TARGETS: Final = ("all-linear",)
+_DEFAULT_LENGTH: Final = 2048
+_SHARDS_WEIGHTS: Final = frozenset({"ZeRO3", "FSDP", "HSDP"})
+_SHARDS_GRADIENTS: Final = _SHARDS_WEIGHTS | {"ZeRO2"}
+_SHARDS_STATES: Final = _SHARDS_GRADIENTS | {"ZeRO1"}
+_FULLY_SHARDED: Final = frozenset({"FSDP", "HSDP"})
+_MASTERED: Final = frozenset({"ZeRO1", "ZeRO2", "ZeRO3"})
+_WITHOUT_FLASH: Final = ("T4", "V100")  # no flash kernel before Ampere
+# The last transformers whose loss shifts logits by a copy: 14 bytes per token and entry already in the forward.
+_COPYING_SHIFT: Final = (4, 48)
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """A way to hold numbers: `elements`, and what a trainable base parameter has besides."""
+
+    elements: Elements
+    trained: int
+    gradient: int
+    masters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """Settings a job may run under: the expected one, and all plausible ones."""
+
+    expected: Setting
+    plausible: tuple[Setting, ...]
+
+
+def assume(model: Model, task: FineTuning, gpu: GPU | None) -> Assumptions:
+    """Resolve a job whose names are canonical; the model has an architecture."""
+    method = method_of(model, task)
+    rule = training_profile.framework(task.framework)
+    found = tuple(_settings(model, task, method, rule, gpu))
+    return Assumptions(found[0], found)
+
+
+def method_of(model: Model, task: FineTuning) -> str:
+    """The method as stated; unstated it is QLoRA on a quantised model, else Full."""
+    return task.method or ("QLoRA" if quantization_of(model) else "Full")
+
+
+def quantization_of(model: Model) -> str | None:
+    """As stated, else the checkpoint's own."""
+    if model.quantization is not None:
+        return model.quantization
+    architecture = model.architecture
+    return architecture.quantization.method if architecture and architecture.quantization else None
+
+
+def _settings(model: Model, task: FineTuning, method: str, rule: FrameworkRule, gpu: GPU | None) -> Iterator[Setting]:
+    adapters = method in ADAPTER_METHODS
+    adapter = (task.adapter or Adapter()) if adapters else None
+    options = product(
+        _numbers(model, task, method, rule),
+        _optimizers(task),
+        _kernels(task, gpu),
+        _checkpointing(task, rule),
+        _logits(task, rule),
+        _lengths(task),
+        _trained(adapter),
+    )
+    for numbers, states, (kernel, masks), checkpointing, logits, length, (rank, targets) in options:
+        base = Setting(
+            elements=numbers.elements,
+            optimizer=_optimizer(states, numbers, adapter),
+            logits=_logits_of(logits, task, numbers),
+            batch=task.micro_batch_size or 1,
+            length=length,
+            trains_base=not adapters,
+            quantized=adapters and _quantized(model, method),
+            adapter_bytes=_adapter_bytes(adapter),
+            adapter_rank=rank,
+            adapter_dropout=bool(adapter and adapter.dropout),
+            targets=targets,
+            magnitudes=method == "DoRA",
+            attention=kernel,
+            masks_windows=masks,
+            checkpointing=checkpointing,
+            accumulates=(task.gradient_accumulation or 1) > 1,
+            offload=frozenset(task.offload),
+        )
+        yield from _parallel(base, task)
+
+
+def _parallel(base: Setting, task: FineTuning) -> Iterator[Setting]:
+    strategy = task.sharding.strategy if task.sharding else None
+    degree = (task.sharding.degree if task.sharding else None) or task.parallelism.data
+    shards = Shards(
+        weights=degree if strategy in _SHARDS_WEIGHTS else 1,
+        gradients=degree if strategy in _SHARDS_GRADIENTS else 1,
+        states=degree if strategy in _SHARDS_STATES else 1,
+    )
+    setting = replace(base, shards=shards, tensor=task.parallelism.tensor, pipeline=task.parallelism.pipeline)
+    yield setting
+    if task.parallelism.data > 1 and strategy in {None, "DDP"}:
+        yield replace(setting, buckets=True)
+
+
+def _numbers(model: Model, task: FineTuning, method: str, rule: FrameworkRule) -> tuple[_Numbers, ...]:
+    if method in ADAPTER_METHODS:
+        return tuple(_Numbers(elements, 4, 4) for elements in _frozen(model, task, method, rule))
+    strategy = task.sharding.strategy if task.sharding else None
+    pure = _Numbers(_plain(2), 2, 2)
+    single = _Numbers(_plain(4), 4, 4)
+    cast = _Numbers(Elements(matrices=Fraction(4), others=4, stream=4, compute=2, autocast=True), 4, 4)
+    cast_halves = _Numbers(Elements(matrices=Fraction(2), others=2, autocast=True), 2, 2)
+    # FSDP's mixed precision: FP32 shards, gathered and computed in 16 bit.
+    sharded = _Numbers(Elements(matrices=Fraction(4), others=4), 4, 4)
+    # DeepSpeed and Megatron: 16-bit parameters, FP32 masters and states with the optimizer.
+    mastered = _Numbers(_plain(2), 4, 2, masters=4)
+    halves = model.dtype in {"BF16", "FP16"}
+    if task.precision == "FP32":
+        return (single,)
+    if task.precision in {"BF16", "FP16"}:
+        return (pure,)
+    if strategy in _MASTERED or task.framework in {"DeepSpeed", "Megatron"}:
+        return (mastered,) if task.precision else (mastered, pure)
+    if halves:
+        return (cast_halves,) if task.precision else (cast_halves, pure)
+    mixed = sharded if strategy in _FULLY_SHARDED else cast
+    if task.precision or model.dtype == "FP32":
+        return (mixed,)
+    return (mixed, pure, cast_halves)
+
+
+def _frozen(model: Model, task: FineTuning, method: str, rule: FrameworkRule) -> tuple[Elements, ...]:
+    """Ways to hold a frozen base: as stored, or quantised with or without PEFT's k-bit preparation."""
+    size = 4 if model.dtype == "FP32" or (task.precision == "FP32" and model.dtype is None) else 2
+    casts = _autocasts(task)
+    if not _quantized(model, method):
+        compute = 4 if size == 4 and task.precision == "FP32" else 2
+        return tuple(
+            Elements(
+                matrices=Fraction(size),
+                others=size,
+                stream=size,
+                compute=compute if cast or size == 2 else size,  # noqa: PLR2004, 16 bit
+                autocast=cast,
+                gathered=size,
+            )
+            for cast in casts
+        )
+    bytes_each = _base_bytes(model, task, method)
+    prepared = task.quantized.kbit_preparation if task.quantized else None
+    preparations = (rule.kbit, not rule.kbit) if prepared is None else (prepared,)
+    return tuple(
+        Elements(
+            matrices=matrix,
+            others=4 if kbit else 2,
+            stream=4 if kbit else 2,
+            compute=2,
+            autocast=cast or kbit,
+        )
+        for kbit in preparations
+        for cast in casts
+        for matrix in bytes_each
+    )
+
+
+def _autocasts(task: FineTuning) -> tuple[bool, ...]:
+    if task.precision is None:
+        return (True, False)
+    return (task.precision.endswith("Mixed"),)
+
+
+def _quantized(model: Model, method: str) -> bool:
+    return method == "QLoRA" or quantization_of(model) is not None
+
+
+def _base_bytes(model: Model, task: FineTuning, method: str) -> tuple[Fraction, ...]:
+    name = quantization_of(model) or ("NF4" if method == "QLoRA" else "INT8")
+    if name == "NF4":
+        double = task.quantized.double_quantization if task.quantized else None
+        plain = training_profile.quantized_bytes("NF4")
+        doubled = training_profile.quantized_bytes("NF4DoubleQuantization")
+        chosen = {None: (plain, doubled), True: (doubled,), False: (plain,)}[double]
+        return tuple(spread.expected for spread in chosen if spread)
+    spread = training_profile.quantized_bytes(name) or Spread(Fraction(1, 2), Fraction(1), Fraction(1))
+    return tuple(dict.fromkeys((spread.expected, spread.low, spread.high)))
+
+
+def _plain(size: int) -> Elements:
+    return Elements(matrices=Fraction(size), others=size, stream=size, compute=size, gathered=size)
+
+
+def _optimizers(task: FineTuning) -> tuple[tuple[Spread, bool, int], ...]:
+    """State (elements or bytes, as the flag says) and copies at the step."""
+    rule = training_profile.optimizer(task.optimizer or "AdamW")
+    spread, in_elements = (rule.elements, True) if rule.elements else (rule.size, False)
+    if spread is None:
+        return ()
+    copies: Sequence[int] = (rule.copies, 0) if rule.copies else (0,)
+    if task.optimizer_implementation is not None:
+        copies = (rule.copies if task.optimizer_implementation == "Foreach" else 0,)
+    amounts = dict.fromkeys((spread.expected, spread.low, spread.high))
+    return tuple((Spread(amount, amount, amount), in_elements, copy) for copy in copies for amount in amounts)
+
+
+def _optimizer(states: tuple[Spread, bool, int], numbers: _Numbers, adapter: Adapter | None) -> Optimizer:
+    amount, in_elements, copies = states
+    size = _adapter_bytes(adapter) if adapter else numbers.trained
+    each = amount.expected * (size if in_elements else 1)
+    gradient = _adapter_bytes(adapter) if adapter else numbers.gradient
+    return Optimizer(gradient=gradient, states=each + numbers.masters, copies=copies * size)
+
+
+def _kernels(task: FineTuning, gpu: GPU | None) -> tuple[tuple[Kernel, bool], ...]:
+    """Attention kernels and whether windows need a mask; SDPA chooses by GPU and by whether there is padding."""
+    if task.attention == "Eager":
+        return ((Kernel.EAGER, True),)
+    if task.attention == "Flash":
+        return ((Kernel.FLASH, False),)
+    unpadded = Kernel.FLASH
+    if gpu and gpu.product and any(old in gpu.product.replace("-", " ").split() for old in _WITHOUT_FLASH):
+        unpadded = Kernel.EFFICIENT
+    if task.packing or (task.micro_batch_size or 1) == 1:
+        return ((unpadded, True),)
+    return ((unpadded, True), (Kernel.PADDED, True))
+
+
+def _checkpointing(task: FineTuning, rule: FrameworkRule) -> tuple[bool, ...]:
+    stated = task.activation_checkpointing or rule.checkpointing
+    return {"Full": (True,), "None": (False,)}.get(stated, (False, True))
+
+
+def _logits(task: FineTuning, rule: FrameworkRule) -> tuple[Fraction, ...]:
+    if "LigerFusedLoss" in task.kernels:
+        return (Fraction(0),)
+    return tuple(dict.fromkeys((rule.logits.expected, rule.logits.low, rule.logits.high)))
+
+
+def _logits_of(backward: Fraction, task: FineTuning, numbers: _Numbers) -> Logits:
+    """A head prepared for k-bit training gives FP32 logits; older transformers copy them to shift."""
+    if not backward:
+        return Logits(forward=Fraction(0), backward=Fraction(0))
+    copying = _release(task.framework_version)
+    old = task.framework == "Transformers" and bool(copying) and copying <= _COPYING_SHIFT
+    prepared = numbers.elements.matrices < 2 and numbers.elements.others == 4  # noqa: PLR2004, bytes
+    extra = (2 if old else 0) + (2 if prepared else 0)
+    return Logits(forward=backward + extra - (0 if old else 2), backward=backward + extra)
+
+
+def _release(version: str | None) -> tuple[int, ...]:
+    numbers = (version or "").split(".")[:2]
+    return tuple(int(number) for number in numbers if number.isdecimal())
+
+
+def _lengths(task: FineTuning) -> tuple[int, ...]:
+    """Tokens of a sequence on this rank; a stated maximum may be longer than any sample."""
+    length = -(-(task.sequence_length or _DEFAULT_LENGTH) // task.parallelism.context)
+    exact = task.packing or (task.sequence_length_is or "").casefold() == "exact"
+    return (length,) if exact else (length, 1)
+
+
+def _trained(adapter: Adapter | None) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    if adapter is None:
+        return ((0, ()),)
+    ranks = (adapter.rank,) if adapter.rank else _RANKS
+    targets = (tuple(adapter.target_modules),) if adapter.target_modules else (_ALL_TARGETS, _FIRST_TARGETS)
+    return tuple((rank, target) for rank in ranks for target in targets)
+
+
+def _adapter_bytes(adapter: Adapter | None) -> int:
+    return 2 if adapter and adapter.dtype in {"BF16", "FP16"} else 4

@@ -1,0 +1,98 @@
+"""Constants of fine-tuning, read once from profiles/training.toml."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from llmjob.quantity import MiB
+
+PROFILE: Final = "training-pytorch"
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Lowest, expected and highest value of a constant."""
+
+    low: Fraction
+    expected: Fraction
+    high: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerRule:
+    """State per trainable parameter: `elements` of its dtype, or `size` bytes; `copies` of foreach at the step."""
+
+    elements: Spread | None
+    size: Spread | None
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkRule:
+    """A framework's defaults; `logits` in bytes per token and vocabulary entry at the loss's backward."""
+
+    logits: Spread
+    checkpointing: str
+    kbit: bool
+
+
+def optimizer(name: str) -> OptimizerRule:
+    """The rule of an optimizer by its canonical name."""
+    raw = _data()["optimizers"][name]
+    return OptimizerRule(
+        elements=_spread(raw["elements"]) if "elements" in raw else None,
+        size=_spread(raw["bytes"]) if "bytes" in raw else None,
+        copies=raw["copies"],
+    )
+
+
+def framework(name: str | None) -> FrameworkRule:
+    """The defaults of a framework; those of none in particular where it has no entry."""
+    table = _data()["frameworks"]
+    raw = table.get(name or "default", table["default"])
+    return FrameworkRule(_spread(raw["logits"]), raw["checkpointing"], raw["kbit"])
+
+
+def quantized_bytes(name: str) -> Spread | None:
+    """Bytes per quantised parameter of a base model, None where training on it has no figure."""
+    raw = _data()["quantized"].get(name)
+    return None if raw is None else _spread(raw)
+
+
+def context(product: str | None) -> Spread:
+    """Bytes of a process before its first tensor, by GPU product; a range over all where none is assumed."""
+    table = _data()["context"]
+    for entry in table["products"]:
+        if product and entry["product"] in product.replace("-", " ").split():
+            return _mebibytes(entry["mib"])
+    return _mebibytes(table["default"])
+
+
+def communication() -> Spread:
+    """Bytes of NCCL's buffers on a rank that has peers."""
+    return _mebibytes(_data()["communication"]["mib"])
+
+
+def slack() -> Spread:
+    """What the allocator reserves beyond what is allocated, as a share of it."""
+    return _spread(_data()["slack"]["share"])
+
+
+@cache
+def _data() -> Mapping[str, Any]:
+    text = files("llmjob.estimator").joinpath("profiles", "training.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text, parse_float=Fraction)
+
+
+def _spread(values: Sequence[Fraction | int]) -> Spread:
+    low, expected, high = values
+    return Spread(Fraction(low), Fraction(expected), Fraction(high))
+
+
+def _mebibytes(values: Sequence[int]) -> Spread:
+    low, expected, high = values
+    return Spread(Fraction(low * MiB), Fraction(expected * MiB), Fraction(high * MiB))

@@ -1,0 +1,286 @@
+"""One training step as a ledger: what lives on the fullest rank when it is loaded, at the loss, in the backward of a
+block, at the end of backward and at the optimizer's step.
+
+Components at an instant are that instant's own; what is offloaded lives on the host.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+from llmjob.estimator.architecture import Architecture
+from llmjob.estimator.ledger import Instant
+from llmjob.estimator.result import ComponentName
+from llmjob.estimator.training_block import (
+    Cost,
+    Kernel,
+    Numerics,
+    backward_of_attention,
+    backward_of_feed_forward,
+    boundary,
+    kept,
+)
+from llmjob.estimator.training_setting import Setting
+from llmjob.estimator.training_shape import TrainedBlock, trained_blocks
+
+# cuBLAS keeps two workspaces of 8.125 MiB (up to Ada) to 32 MiB (Hopper); the smaller counts as sure.
+_WORKSPACES: Final = 2 * 8_519_680
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """Elements outside the blocks: `embedding`, `head` (0 where tied), and whether the head is the embedding."""
+
+    embedding: int
+    head: int
+    encoders: int
+    tied: bool
+
+
+class Program:
+    """The instants of one training step of an architecture under a setting."""
+
+    def __init__(self, architecture: Architecture, setting: Setting) -> None:
+        self.setting = setting
+        self.hidden = architecture.hidden_size
+        self.vocabulary = ceil(architecture.vocab_size / setting.tensor)
+        self.blocks = trained_blocks(
+            architecture,
+            targets=setting.targets,
+            rank=setting.adapter_rank,
+            tensor=setting.tensor,
+            pipeline=setting.pipeline,
+        )
+        share = setting.tensor
+        self.outside = _Outside(
+            embedding=ceil(architecture.embedding_parameters / share),
+            head=ceil(architecture.head_parameters / share),
+            encoders=ceil(architecture.encoder_parameters / share),
+            tied=architecture.tied,
+        )
+        # The first stage of a pipeline holds as many micro-batches as there are stages.
+        self.in_flight = setting.pipeline
+        self._kept = [self._bytes(kept(block.shape, self._numerics(block)), block) for block in self.blocks]
+        self._between = [
+            setting.tokens * boundary(block.shape, self._numerics(block)) if setting.checkpointing else size
+            for block, size in zip(self.blocks, self._kept, strict=True)
+        ]
+
+    @property
+    def trainable(self) -> int:
+        """Elements with a gradient on this rank, before sharding."""
+        return self._adapters + (self._base if self.setting.trains_base else 0)
+
+    def instants(self) -> Iterator[Instant]:
+        """Every instant that can be the peak."""
+        yield self._instant("load", gradients=0, activations=0, states=False)
+        yield from self._loss()
+        yield from self._backward()
+        yield self._end_of_backward()
+        yield self._step()
+
+    # What is there all the time.
+
+    @property
+    def _base(self) -> int:
+        blocks = sum(block.count * (block.matrices + block.others) for block in self.blocks)
+        return blocks + self.outside.embedding + self.outside.head
+
+    @property
+    def _adapters(self) -> int:
+        magnitudes = self.hidden if self.setting.magnitudes else 0
+        return sum(block.count * (block.adapters + magnitudes * len(block.adapted)) for block in self.blocks)
+
+    def _weights(self) -> int:
+        elements = self.setting.elements
+        matrices = sum(block.count * block.matrices for block in self.blocks)
+        others = sum(block.count * block.others for block in self.blocks)
+        outside = self.outside.embedding + self.outside.head + self.outside.encoders
+        whole = matrices * elements.matrices + (others + outside) * elements.others
+        return ceil(whole / self.setting.shards.weights)
+
+    def _gathered(self) -> int:
+        """The root unit (embedding and head) and the largest block, whole while they compute."""
+        setting = self.setting
+        if setting.shards.weights == 1 and "Parameters" not in setting.offload:
+            return 0
+        elements = setting.elements
+        matrix = elements.matrices if setting.quantized else Fraction(elements.gathered)
+        block = max(block.matrices * matrix + block.others * elements.gathered for block in self.blocks)
+        root = (self.outside.embedding + self.outside.head) * elements.gathered
+        return ceil(block + root)
+
+    def _instant(
+        self,
+        name: str,
+        *,
+        gradients: int,
+        activations: int,
+        logits: int = 0,
+        step: int = 0,
+        states: bool = True,
+        gathered: bool = True,
+    ) -> Instant:
+        setting = self.setting
+        gradient_total = gradients
+        if setting.buckets:
+            gradient_total += self.trainable * setting.optimizer.gradient
+        weights = 0 if "Parameters" in setting.offload else self._weights()
+        state_bytes = 0
+        if states and "Optimizer" not in setting.offload:
+            state_bytes = ceil(self.trainable * setting.optimizer.states / setting.shards.states)
+        live = {
+            ComponentName.WEIGHTS: weights + (self._gathered() if gathered else 0),
+            ComponentName.ADAPTERS: ceil(self._adapters * setting.adapter_bytes / setting.shards.weights),
+            ComponentName.GRADIENTS: gradient_total,
+            ComponentName.OPTIMIZER_STATES: state_bytes + step,
+            ComponentName.ACTIVATIONS: activations + _WORKSPACES,
+            ComponentName.LOGITS: logits,
+        }
+        return Instant(name, {component: size for component, size in live.items() if size})
+
+    # Forward and loss.
+
+    def _numerics(self, block: TrainedBlock) -> Numerics:
+        setting = self.setting
+        attention = setting.attention
+        windowed = setting.masks_windows and block.window is not None and setting.length >= block.window
+        if windowed and attention is Kernel.FLASH:
+            attention = Kernel.PADDED
+        return Numerics(
+            stream=setting.elements.stream,
+            compute=setting.elements.compute,
+            autocast=setting.elements.autocast,
+            trains_base=setting.trains_base,
+            saves_input=setting.quantized,
+            adapted=block.adapted,
+            rank=setting.adapter_rank,
+            adapter=setting.adapter_bytes,
+            dropout=setting.adapter_dropout,
+            attention=attention,
+        )
+
+    def _bytes(self, cost: Cost, block: TrainedBlock) -> int:
+        setting = self.setting
+        squares = setting.batch * setting.length**2
+        return cost.token * setting.tokens + (cost.score * block.shape.heads + cost.mask) * squares + self._casts(block)
+
+    def _casts(self, block: TrainedBlock) -> int:
+        """Copies that autocast makes of FP32 weights, alive until their backward."""
+        elements = self.setting.elements
+        if not elements.autocast or elements.stream == elements.compute or self.setting.quantized:
+            return 0
+        return elements.compute * block.matrices
+
+    def _resident(self) -> int:
+        """What the forward leaves for the backward: every block's boundary, or all it keeps."""
+        if "Activations" in self.setting.offload and self.setting.checkpointing:
+            return max(self._between, default=0)
+        total = sum(block.count * size for block, size in zip(self.blocks, self._between, strict=True))
+        return total * self.in_flight
+
+    def _after_blocks(self) -> int:
+        """The final norm's input in FP32 and what it and the head keep of it."""
+        return self.setting.tokens * self.hidden * (8 if self.setting.trains_base else 4)
+
+    def _head_cast(self) -> int:
+        elements = self.setting.elements
+        if not elements.autocast or elements.stream == elements.compute:
+            return 0
+        return elements.compute * (self.outside.embedding if self.outside.tied else self.outside.head)
+
+    def _logits(self, per_entry: Fraction) -> int:
+        return ceil(per_entry * self.setting.tokens * self.vocabulary)
+
+    def _loss(self) -> Iterator[Instant]:
+        activations = self._resident() + self._after_blocks() + self._head_cast()
+        before = self._gradients_before()
+        forward, backward = self.setting.logits.forward, self.setting.logits.backward
+        yield self._instant("loss", gradients=before, activations=activations, logits=self._logits(forward))
+        name = "backward of the loss"
+        yield self._instant(name, gradients=before, activations=activations, logits=self._logits(backward))
+
+    # Backward.
+
+    def _gradients_before(self) -> int:
+        """Gradients of earlier micro-batches, where steps accumulate them."""
+        return self._gradient_bytes(self.trainable) if self.setting.accumulates else 0
+
+    def _gradient_bytes(self, elements: int) -> int:
+        return ceil(elements * self.setting.optimizer.gradient / self.setting.shards.gradients)
+
+    def _block_elements(self, block: TrainedBlock) -> int:
+        return block.adapters + (block.matrices + block.others if self.setting.trains_base else 0)
+
+    def _backward(self) -> Iterator[Instant]:
+        setting = self.setting
+        head = self.outside.embedding if self.outside.tied else self.outside.head
+        done = head if setting.trains_base else 0
+        below = self._resident()
+        held = self._logits(setting.logits.held)
+        for index in reversed(range(len(self.blocks))):
+            block, between = self.blocks[index], self._between[index]
+            own = self._block_elements(block)
+            ends = [("last", 0)] if block.count == 1 else [("last", 0), ("first", block.count - 1)]
+            for which, later in ends:
+                name = f"backward of the {which} block" if len(self.blocks) == 1 else "backward of a block"
+                left = below - later * between
+                live = done + later * own
+                yield from self._block_backward(name, block, left, live, own, held)
+            done += block.count * own
+            below -= block.count * between
+
+    def _block_backward(
+        self, name: str, block: TrainedBlock, left: int, done: int, own: int, held: int
+    ) -> Iterator[Instant]:
+        """Both halves of a block's backward: the feed-forward's, with the gradient of down, then attention's."""
+        setting, numerics = self.setting, self._numerics(block)
+        whole_unit = own * setting.optimizer.gradient if setting.shards.gradients > 1 else 0
+        whole = self._bytes(kept(block.shape, numerics), block)
+        base = left if setting.checkpointing else left - whole
+        if setting.shards.weights > 1 and setting.checkpointing and not setting.trains_base:
+            base *= 2  # FSDP with a frozen base: each boundary counts twice
+        down = block.down if setting.trains_base else 0
+        recomputed = self._casts(block)
+        for cost, gradients in (
+            (backward_of_feed_forward(block.shape, numerics), self._gradient_bytes(done + down)),
+            (backward_of_attention(block.shape, numerics), self._gradient_bytes(done + max(0, own - down) // 2 + down)),
+        ):
+            live = max(0, base) + self._bytes(cost, block) - recomputed + self._casts(block)
+            dequantized = block.largest * setting.elements.compute if setting.quantized else 0
+            yield self._instant(
+                name,
+                gradients=max(gradients + whole_unit, self._gradients_before()),
+                activations=live + dequantized,
+                logits=held,
+            )
+
+    def _end_of_backward(self) -> Instant:
+        """The embedding's gradient comes last; where the head is tied to it, three of its size coexist while summed."""
+        setting = self.setting
+        gradients = self._gradient_bytes(self.trainable)
+        if setting.trains_base:
+            # Unsharded until reduced: the root unit is whole.
+            whole = self.outside.embedding * setting.optimizer.gradient
+            gradients += 2 * whole if self.outside.tied else (whole if setting.shards.gradients > 1 else 0)
+        return self._instant(
+            "end of backward",
+            gradients=gradients,
+            activations=setting.tokens * setting.elements.stream * self.hidden,
+            logits=self._logits(setting.logits.held),
+        )
+
+    def _step(self) -> Instant:
+        setting = self.setting
+        copies = ceil(self.trainable * setting.optimizer.copies / setting.shards.states)
+        step = 0 if "Optimizer" in setting.offload else copies
+        return self._instant(
+            "optimizer step",
+            gradients=self._gradient_bytes(self.trainable),
+            activations=0,
+            step=step,
+            logits=self._logits(setting.logits.held),
+            gathered=False,
+        )

@@ -1,0 +1,83 @@
+"""Every setting of a fine-tuning job that memory depends on, resolved: as stated, or one plausible value of several."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from llmjob.estimator.training_block import Kernel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elements:
+    """Bytes of an element: of base `matrices` and of `others` at rest, of the residual `stream`, of `compute`.
+
+    `gathered`: of a sharded parameter while its unit is whole (0: nothing is sharded). `autocast`: linears cast.
+    """
+
+    matrices: Fraction
+    others: int
+    stream: int = 2
+    compute: int = 2
+    autocast: bool = False
+    gathered: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimizer:
+    """Bytes per trainable parameter: its `gradient`, its `states` (masters included), `copies` at the step."""
+
+    gradient: int
+    states: Fraction
+    copies: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shards:
+    """How many ranks share the weights, the gradients and the states of one replica."""
+
+    weights: int = 1
+    gradients: int = 1
+    states: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logits:
+    """Bytes per token and vocabulary entry: `forward` at the loss, `backward` in the loss's backward, `held` after."""
+
+    forward: Fraction
+    backward: Fraction
+    held: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One fine-tuning step, nothing left open. Lengths in tokens; degrees of parallelism at least 1.
+
+    `masks_windows`: a window shorter than the sequence needs a mask, which SDPA's flash kernel does not take.
+    `magnitudes`: DoRA's vectors. `accumulates`: gradients of earlier micro-batches live on. `buckets`: DDP's copies.
+    """
+
+    elements: Elements
+    optimizer: Optimizer
+    logits: Logits
+    batch: int
+    length: int
+    trains_base: bool
+    quantized: bool = False
+    adapter_bytes: int = 4
+    adapter_rank: int = 0
+    adapter_dropout: bool = False
+    targets: tuple[str, ...] = ()
+    magnitudes: bool = False
+    attention: Kernel = Kernel.FLASH
+    masks_windows: bool = True
+    checkpointing: bool = False
+    accumulates: bool = False
+    buckets: bool = False
+    shards: Shards = Shards()
+    tensor: int = 1
+    pipeline: int = 1
+    offload: frozenset[str] = frozenset()
+
+    @property
+    def tokens(self) -> int:
+        return self.batch * self.length
