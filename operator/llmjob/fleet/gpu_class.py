@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Range
 
 
@@ -47,3 +48,10 @@ class GPUClass:
     unknown_because: str | None = None
     steering_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
     resources: frozenset[str] = frozenset()
+
+
+def gpu_of(gpu_class: GPUClass) -> GPU | None:
+    """What the estimator needs of a class; None while its memory is unknown."""
+    if gpu_class.usable is None:
+        return None
+    return GPU(name=gpu_class.name, vendor=gpu_class.vendor, usable=gpu_class.usable, product=gpu_class.product)
