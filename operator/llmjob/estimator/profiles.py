@@ -1,0 +1,226 @@
+"""Versioned constants of serving engines: data files with their sources, read once, one at a time."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib.resources import files
+from math import ceil
+from typing import Any, Final
+
+from llmjob.quantity import GiB
+
+_NUMBER: Final = re.compile(r"\d+")
+_DEFAULT_ENGINE: Final = "vLLM"
+
+
+@dataclass(frozen=True, slots=True)
+class Triple:
+    """Low, expected and high bytes of a constant."""
+
+    low: int
+    expected: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDefaults:
+    """What the engine takes on GPUs of `from_bytes` and more: sequences and tokens of one step.
+
+    Low and high; a token count of 0 stands for the longest sequence, for sequences of more than `chunked_above` tokens
+    for `chunk`.
+    """
+
+    from_bytes: int
+    max_num_seqs: tuple[int, int]
+    max_num_batched_tokens: tuple[int, int]
+    chunked_above: int | None = None
+    chunk: int = 0
+
+    def tokens(self, length: int) -> tuple[int, int]:
+        """Tokens of one step, low and high, for a longest sequence of `length` tokens."""
+        whole = length if self.chunked_above is None or length <= self.chunked_above else self.chunk
+        low, high = self.max_num_batched_tokens
+        return low or whole, high or whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationRule:
+    """Constants of the peak in one engine step; see activations.py for the formula."""
+
+    logits_bytes: Fraction
+    logits_copies: int
+    base: int
+    hidden_copies: int
+    ffn_copies: int
+    receive_copies: int
+    multimodal_copies: int
+    encoder: Triple
+    experts: tuple[Fraction, Fraction, Fraction]
+    relative: tuple[Fraction, Fraction]
+    absolute: int
+    quantized_copies: Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByDegree:
+    """A constant by tensor-parallel degree (the last whose first degree is reached), and one for pipelines."""
+
+    by_tensor: tuple[tuple[int, Triple], ...]
+    pipeline: Triple
+
+    def at(self, tensor: int, pipeline: int) -> Triple:
+        """The constant of one rank."""
+        reached = [amount for first, amount in self.by_tensor if tensor >= first]
+        return self.pipeline if pipeline > 1 and tensor == 1 else reached[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphRule:
+    """CUDA graphs: a line in layers and hidden size; bytes."""
+
+    base: Fraction
+    per_layer: Fraction
+    per_hidden: Fraction
+    experts: Fraction
+    absolute: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineProfile:
+    """One engine over a range of versions; `rows` public measurements of `architectures` stand behind it."""
+
+    name: str
+    engine: str
+    utilization: Fraction
+    graphs_in_budget: bool
+    rows: int
+    architectures: int
+    defaults: tuple[StepDefaults, ...]
+    activation: ActivationRule
+    non_torch: ByDegree
+    in_use: ByDegree
+    graphs: GraphRule
+
+    def step(self, memory: int) -> StepDefaults:
+        """The defaults on a GPU with so many bytes."""
+        return [step for step in self.defaults if memory >= step.from_bytes][-1]
+
+
+def profiles_of(engine: str) -> tuple[str, ...]:
+    """Names of an engine's profiles, oldest first; empty where it has none."""
+    return tuple(entry["name"] for entry in _index() if entry["engine"] == engine)
+
+
+def profile_name(engine: str | None, version: str | None) -> str | None:
+    """The profile of an engine at a version; without a version (or with an unreadable one) the newest.
+
+    None where the engine has no profile. No engine at all is vLLM.
+    """
+    wanted = version_key(version) if version else ()
+    entries = [entry for entry in _index() if entry["engine"] == (engine or _DEFAULT_ENGINE)]
+    if not entries:
+        return None
+    for entry in entries if wanted else ():
+        if version_key(entry["from"]) <= wanted and (not entry["before"] or wanted < version_key(entry["before"])):
+            return str(entry["name"])
+    return str(entries[-1]["name"])
+
+
+def version_key(text: str) -> tuple[int, ...]:
+    """The numbers of a release ("0.8.5.dev274+g1" is 0.8.5), empty where the text does not start with one."""
+    match = re.match(r"[vV]?(\d+(?:\.\d+)*)", text.strip()[:64])
+    return tuple(int(number) for number in _NUMBER.findall(match.group(1))) if match else ()
+
+
+@cache
+def load_profile(name: str) -> EngineProfile:
+    """Read a profile by name.
+
+    Raises:
+        KeyError: when there is none of that name.
+    """
+    engine = next((entry["engine"] for entry in _index() if entry["name"] == name), None)
+    if engine is None:
+        raise KeyError(name)
+    raw = _read(f"{name}.toml")
+    activation, graphs = raw["activation"], raw["graphs"]
+    return EngineProfile(
+        name=raw["name"],
+        engine=engine,
+        utilization=raw["utilization"],
+        graphs_in_budget=raw["graphs_in_budget"],
+        rows=raw["rows"],
+        architectures=raw["architectures"],
+        defaults=tuple(
+            StepDefaults(
+                from_bytes=_bytes(step["from_gib"]),
+                max_num_seqs=_pair(step["max_num_seqs"]),
+                max_num_batched_tokens=_pair(step["max_num_batched_tokens"]),
+                chunked_above=step.get("chunked_above"),
+                chunk=step.get("chunk", 0),
+            )
+            for step in raw["defaults"]
+        ),
+        activation=ActivationRule(
+            logits_bytes=Fraction(activation["logits_bytes"]),
+            logits_copies=activation["logits_copies"],
+            base=_bytes(activation["base"]),
+            hidden_copies=activation["hidden_copies"],
+            ffn_copies=activation["ffn_copies"],
+            receive_copies=activation["receive_copies"],
+            multimodal_copies=activation["multimodal_copies"],
+            encoder=_triple(activation["encoder"]),
+            experts=_fractions(activation["experts"]),
+            relative=(Fraction(activation["relative"][0]), Fraction(activation["relative"][1])),
+            absolute=_bytes(activation["absolute"]),
+            quantized_copies=Fraction(activation["quantized_copies"]),
+        ),
+        non_torch=_by_degree(raw["non_torch"]),
+        in_use=_by_degree(raw["in_use"]),
+        graphs=GraphRule(
+            base=graphs["base"] * GiB,
+            per_layer=graphs["per_layer"] * GiB,
+            per_hidden=graphs["per_kilo_hidden"] * GiB / 1000,
+            experts=graphs["experts"] * GiB,
+            absolute=_bytes(graphs["absolute"]),
+        ),
+    )
+
+
+@cache
+def _index() -> tuple[Mapping[str, str], ...]:
+    return tuple(_read("engines.toml")["profile"])
+
+
+def _read(name: str) -> dict[str, Any]:
+    text = files("llmjob.estimator").joinpath("profiles", name).read_text(encoding="utf-8")
+    return tomllib.loads(text, parse_float=Fraction)
+
+
+def _bytes(gib: Fraction | int) -> int:
+    return ceil(Fraction(gib) * GiB)
+
+
+def _triple(values: Sequence[Fraction]) -> Triple:
+    low, expected, high = values
+    return Triple(_bytes(low), _bytes(expected), _bytes(high))
+
+
+def _pair(values: Sequence[int]) -> tuple[int, int]:
+    low, high = values
+    return low, high
+
+
+def _fractions(values: Sequence[Fraction]) -> tuple[Fraction, Fraction, Fraction]:
+    low, expected, high = values
+    return Fraction(low), Fraction(expected), Fraction(high)
+
+
+def _by_degree(raw: Mapping[str, Any]) -> ByDegree:
+    return ByDegree(
+        by_tensor=tuple((int(row[0]), _triple(row[1:])) for row in raw["by_tensor"]),
+        pipeline=_triple(raw["pipeline"]),
+    )
