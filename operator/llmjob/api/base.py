@@ -1,20 +1,27 @@
 """What all models of the API share: strict types as the API server's, camelCase names, rules in CEL and in Python."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
+
+BROKEN_RULES: Final = "broken_rules"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A CEL rule of the CRD; `fields` are the paths (camelCase, relative to the object) that it blames."""
+    """A rule over several fields, said twice: in CEL for the API server and in Python for every other reader.
+
+    `fields` are the paths it blames, in camelCase and relative to the object.
+    """
 
     cel: str
+    holds: Callable[[Any], bool]
     message: str
-    fields: tuple[str, ...] = ()
+    fields: tuple[str, ...]
 
 
 class ApiModel(BaseModel):
@@ -26,9 +33,16 @@ class ApiModel(BaseModel):
     rules: ClassVar[tuple[Rule, ...]] = ()
 
 
-def broken(rule: Rule) -> PydanticCustomError:
-    """The error of a rule that does not hold, as the API server words it."""
-    return PydanticCustomError("rule", "{message}", {"message": rule.message, "fields": list(rule.fields)})
+class RuledModel(ApiModel):
+    """An object with rules that hold between its fields; all that are broken are reported together."""
+
+    @model_validator(mode="after")
+    def _hold_rules(self) -> Self:
+        broken = [rule for rule in self.rules if not rule.holds(self)]
+        if broken:
+            message = "; ".join(rule.message for rule in broken)
+            raise PydanticCustomError(BROKEN_RULES, "{message}", {"message": message, "rules": broken})
+        return self
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401

@@ -4,10 +4,8 @@ import re
 from decimal import Decimal
 from typing import Final
 
-# Whole numbers by construction: as many decimals as the suffix has zeros, at most nine. The API server holds the same.
-COUNT_PATTERN: Final = (
-    r"^([0-9]{1,4}(\.[0-9]{1,3})?K|[0-9]{1,4}(\.[0-9]{1,6})?M|[0-9]{1,4}(\.[0-9]{1,9})?[BT]|[0-9]{1,16})$"
-)
+from llmjob.api.patterns import COUNT
+
 _SUFFIX: Final = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _LONGEST: Final = 40
 
@@ -18,7 +16,7 @@ def parse_count(text: str) -> int:
     Raises:
         ValueError: when the text is no count, or zero.
     """
-    if not re.fullmatch(COUNT_PATTERN, text):
+    if not re.fullmatch(COUNT, text):
         raise ValueError(f"{text[:_LONGEST]!r} is no parameter count; write it like 7B, 0.5B or 350M")
     suffix = _SUFFIX.get(text[-1], 1)
     number = Decimal(text[:-1] if text[-1] in _SUFFIX else text)

@@ -11,11 +11,13 @@ from pydantic.fields import FieldInfo
 from llmjob.api.documents import read_yaml
 from llmjob.api.errors import BadInput, FieldError
 from llmjob.api.llmjob import LLMJob
+from llmjob.api.messages import field_errors, shown
 from llmjob.names import API_VERSION, KIND
 
 __all__ = ["BadInput", "FieldError", "ReadLLMJob", "read_llmjob", "read_yaml", "suggestion"]
 
-_LONGEST_VALUE: Final = 60
+_METADATA: Final = {"namespace": str, "generation": int, "uid": str}
+_LONGEST_PREFIX: Final = 58  # the API server appends five characters
 _FREE_FORM: Final = frozenset({"config", "node_selector"})
 
 
@@ -35,6 +37,10 @@ def read_llmjob(content: Mapping[str, Any]) -> ReadLLMJob:
     Raises:
         BadInput: with every error, when the object is none that the API server would take.
     """
+    if not isinstance(content, Mapping):
+        raise BadInput(
+            (FieldError("", f"an LLMJob is a mapping with apiVersion, kind, metadata and spec, not {shown(content)}"),)
+        )
     wrong = tuple(_identity(content))
     if wrong:
         raise BadInput(wrong)
@@ -47,7 +53,7 @@ def read_llmjob(content: Mapping[str, Any]) -> ReadLLMJob:
     try:
         job = LLMJob.model_validate(wanted)
     except ValidationError as error:
-        raise BadInput(tuple(_field_errors(error))) from error
+        raise BadInput(tuple(field_errors(error))) from error
     except (RecursionError, OverflowError) as error:
         raise BadInput((FieldError("spec", f"cannot be read: {error}"),)) from error
     return ReadLLMJob(job, tuple(_unknown(spec, LLMJob.model_fields["spec"], "spec")))
@@ -70,18 +76,19 @@ def suggestion(path: str) -> str | None:
 
 def _identity(content: Mapping[str, Any]) -> Iterator[FieldError]:
     if content.get("apiVersion") != API_VERSION:
-        yield FieldError("apiVersion", f"is {_shown(content.get('apiVersion'))}; this llmjob knows {API_VERSION}")
+        yield FieldError("apiVersion", f"is {shown(content.get('apiVersion'))}; this llmjob knows {API_VERSION}")
     if content.get("kind") != KIND:
-        yield FieldError("kind", f"is {_shown(content.get('kind'))}, not {KIND}")
+        yield FieldError("kind", f"is {shown(content.get('kind'))}, not {KIND}")
 
 
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: metadata.get(key) for key in ("name", "namespace", "generation", "uid")}
-    return {key: value for key, value in kept.items() if value is not None and (key == "name" or _plain(key, value))}
-
-
-def _plain(key: str, value: object) -> bool:
-    return isinstance(value, int if key == "generation" else str)
+    """Of metadata only the name counts; before the API server gives one, it is what generateName begins with."""
+    kept = {key: metadata[key] for key, kind in _METADATA.items() if isinstance(metadata.get(key), kind)}
+    if metadata.get("name") is not None:
+        kept["name"] = metadata["name"]
+    elif isinstance(metadata.get("generateName"), str):
+        kept["name"] = metadata["generateName"][:_LONGEST_PREFIX].rstrip("-.")
+    return kept
 
 
 def _without_nulls(value: object) -> object:
@@ -99,38 +106,6 @@ def _without_nulls(value: object) -> object:
         else:
             kept[key] = _without_nulls(item)
     return kept
-
-
-def _field_errors(error: ValidationError) -> Iterator[FieldError]:
-    for found in error.errors(include_url=False):
-        path = _path(found["loc"])
-        if found["type"] == "rule":
-            context = found.get("ctx", {})
-            fields = ", ".join(f"{path}.{field}" for field in context.get("fields", []))
-            yield FieldError(path, f"{found['msg']} ({fields})" if fields else found["msg"])
-        elif found["type"] == "missing":
-            yield FieldError(path, "is required")
-        else:
-            yield FieldError(path, f"{_lower(found['msg'])}, not {_shown(found['input'])}")
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
-
-
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):
-        text = type(value).__name__
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
 def _unknown(value: object, field: FieldInfo, path: str) -> Iterator[str]:

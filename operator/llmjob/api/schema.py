@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from llmjob.api.base import ApiModel
+from llmjob.api.base import ApiModel, Rule
 
 _KEPT: Final = (
     "type", "description", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems",
@@ -83,4 +83,9 @@ def _untitled(node: dict[str, Any]) -> dict[str, Any]:
 def _rules(model: type[BaseModel] | None) -> dict[str, Any]:
     if model is None or not issubclass(model, ApiModel) or not model.rules:
         return {}
-    return {"x-kubernetes-validations": [{"rule": rule.cel, "message": rule.message} for rule in model.rules]}
+    return {"x-kubernetes-validations": [_rule(rule) for rule in model.rules]}
+
+
+def _rule(rule: Rule) -> dict[str, str]:
+    blamed = {"fieldPath": f".{rule.fields[0]}"} if len(rule.fields) == 1 else {}
+    return {"rule": rule.cel, "message": rule.message, **blamed}

@@ -1,10 +1,12 @@
 """Inference and fine-tuning: what a user states; an unset field means the engine's or framework's own default."""
 
-from typing import Annotated, Literal
+from decimal import Decimal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from llmjob.api.base import ApiModel, Integer, Word, stated
+from llmjob.api.base import ApiModel, Integer, Rule, RuledModel, Word, stated
+from llmjob.api.patterns import FRACTION
 
 Tokens = Annotated[Integer, Field(ge=1, le=100_000_000)]
 Sequences = Annotated[Integer, Field(ge=1, le=1_000_000)]
@@ -12,8 +14,7 @@ Degree = Annotated[Integer, Field(ge=1, le=16_384)]
 Rank = Annotated[Integer, Field(ge=1, le=65_536)]
 Small = Annotated[Integer, Field(ge=1, le=64)]
 Version = Annotated[str, Field(min_length=1, max_length=32)]
-PositiveFraction = Annotated[str, Field(max_length=8, pattern=r"^(0?\.[0-9]{0,5}[1-9]|1(\.0{1,4})?)$")]
-FractionBelowOne = Annotated[str, Field(max_length=8, pattern=r"^(0|0?\.[0-9]{1,6})$")]
+Fraction = Annotated[str, Field(max_length=8, pattern=FRACTION)]
 Arguments = Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=128)]
 Modules = Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=64)]
 Words = Annotated[list[Word], Field(max_length=16)]
@@ -33,7 +34,18 @@ class LoadedAdapters(ApiModel):
     max_rank: Rank | None = stated("Highest rank among them; 16 unless stated.")
 
 
-class Inference(ApiModel):
+_UTILIZATION: Final = Rule(
+    cel="!has(self.gpuMemoryUtilization) || (double(self.gpuMemoryUtilization) > 0.0 && "
+    "double(self.gpuMemoryUtilization) <= 1.0)",
+    holds=lambda inference: (
+        inference.gpu_memory_utilization is None or 0 < Decimal(inference.gpu_memory_utilization) <= 1
+    ),
+    message='gpuMemoryUtilization must be above 0 and at most 1, as "0.9"',
+    fields=("gpuMemoryUtilization",),
+)
+
+
+class Inference(RuledModel):
     """Serve the model. `inference: {}` is valid: the engine's defaults, one sequence at a time."""
 
     engine: Word | None = stated(
@@ -45,7 +57,7 @@ class Inference(ApiModel):
     concurrency: Sequences | None = stated("Sequences of that length to serve at once.")
     max_num_seqs: Sequences | None = stated("Sequences the engine batches at most in a step.")
     max_num_batched_tokens: Tokens | None = stated("Tokens the engine computes at most in a step.")
-    gpu_memory_utilization: PositiveFraction | None = stated(
+    gpu_memory_utilization: Fraction | None = stated(
         'Share of the card\'s memory that the engine takes, above 0 and at most 1, as "0.9".'
     )
     kv_cache_dtype: Word | None = stated("Data type of the KV cache: FP8, BF16; the model's own unless stated.")
@@ -56,14 +68,24 @@ class Inference(ApiModel):
     output_length: Tokens | None = stated("Output length in tokens, for engines that do not page.")
 
 
-class Adapter(ApiModel):
+_DROPOUT: Final = Rule(
+    cel="!has(self.dropout) || double(self.dropout) < 1.0",
+    holds=lambda adapter: adapter.dropout is None or Decimal(adapter.dropout) < 1,
+    message='dropout must be at least 0 and below 1, as "0.05"',
+    fields=("dropout",),
+)
+
+
+class Adapter(RuledModel):
     """The trained adapter, for LoRA and its kin."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (_DROPOUT,)
 
     rank: Rank | None = stated("Rank r.")
     target_modules: Modules | None = stated("Modules that get an adapter, or all-linear.")
     modules_to_save: Modules | None = stated("Modules that are trained in full beside the adapters.")
     dtype: Word | None = stated("Data type of the adapter's weights; PEFT keeps FP32.")
-    dropout: FractionBelowOne | None = stated('LoRA dropout, at least 0 and below 1, as "0.05".')
+    dropout: Fraction | None = stated('LoRA dropout, at least 0 and below 1, as "0.05".')
 
 
 class Quantized(ApiModel):
