@@ -1,0 +1,69 @@
+import pytest
+
+from llmjob.estimator.profiles import load_profile, profile_name, profiles_of, version_key
+from llmjob.quantity import GiB
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        ("0.6.5", "vllm-0.6"),
+        ("0.8.5.dev274+g166d0ef40", "vllm-0.6"),
+        ("0.9", "vllm-0.11"),
+        ("0.16.4", "vllm-0.11"),
+        ("v0.19.0", "vllm-0.19"),
+        ("0.20.9", "vllm-0.19"),
+        ("0.21.0", "vllm-0.21"),
+        ("0.22", "vllm-0.22"),
+        ("3.1", "vllm-0.22"),
+        ("nightly", "vllm-0.22"),
+        (None, "vllm-0.22"),
+    ],
+)
+def test_a_version_has_the_profile_of_its_range(version: str | None, name: str) -> None:
+    assert profile_name("vLLM", version) == name
+
+
+def test_no_engine_is_the_newest_vllm_and_other_engines_have_no_profile() -> None:
+    assert profile_name(None, None) == profiles_of("vLLM")[-1]
+    assert profile_name("TGI", "3.0") is None
+
+
+@pytest.mark.parametrize("name", profiles_of("vLLM"))
+def test_every_profile_loads_and_its_constants_are_ordered(name: str) -> None:
+    profile = load_profile(name)
+    assert profile.name == name
+    for tensor, pipeline in ((1, 1), (2, 1), (4, 1), (8, 1), (1, 2)):
+        for rule in (profile.non_torch, profile.in_use):
+            found = rule.at(tensor, pipeline)
+            assert 0 <= found.low <= found.expected <= found.high
+
+
+def test_utilisation_and_the_place_of_the_graphs_follow_the_version() -> None:
+    old, between, new = (load_profile(name) for name in ("vllm-0.19", "vllm-0.21", "vllm-0.22"))
+    assert (old.utilization * 100, old.graphs_in_budget) == (90, False)
+    assert (between.utilization * 100, between.graphs_in_budget) == (90, True)
+    assert (new.utilization * 100, new.graphs_in_budget) == (92, True)
+
+
+@pytest.mark.parametrize(("memory", "sequences", "tokens"), [(24, 256, 2048), (79, 1024, 8192), (139, 1024, 16384)])
+def test_what_a_step_takes_by_default_follows_the_cards_size(memory: int, sequences: int, tokens: int) -> None:
+    step = load_profile("vllm-0.19").step(memory * GiB)
+    assert step.max_num_seqs == (sequences, sequences)
+    assert step.tokens(4096) == (tokens, tokens)
+
+
+def test_the_old_engine_takes_a_whole_prompt_in_one_step_up_to_32768_tokens() -> None:
+    step = load_profile("vllm-0.6").step(24 * GiB)
+    assert step.tokens(29000) == (29000, 29000)
+    assert step.tokens(131072) == (2048, 2048)
+
+
+def test_an_unknown_profile_is_an_error() -> None:
+    with pytest.raises(KeyError, match="vllm-9"):
+        load_profile("vllm-9")
+
+
+@pytest.mark.parametrize("text", ["", "nightly", "latest-0.6"])
+def test_a_text_that_starts_with_no_number_is_no_version(text: str) -> None:
+    assert version_key(text) == ()
