@@ -1,20 +1,45 @@
-"""`python -m controlplane build|up|demo`."""
+"""`python -m controlplane build|up|demo`: the real control plane's binaries, one to play with, the demonstration."""
 
 import argparse
+import importlib
 import sys
 
+from controlplane import binaries, up
+from controlplane.binaries import MissingBinaries
+from controlplane.build import BuildFailed
 from controlplane.cache import NotEnoughDisk
+from controlplane.process import ProcessFailed
+from controlplane.toolchain import NoToolchain
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="python -m controlplane", description=__doc__)
+    commands = result.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="build the binaries that the user's cache lacks")
+    build.add_argument("--quiet", action="store_true", help="no progress lines")
+    start = commands.add_parser("up", help="start a control plane and keep it until Ctrl-C")
+    start.add_argument("--quiet", action="store_true", help="no progress lines")
+    start.add_argument("--fleet", action="store_true", help="add simulated T4, L4, A100 and H100 nodes")
+    demo = commands.add_parser("demo", help="the whole way of a job on a simulated cluster")
+    demo.add_argument("--once", action="store_true", help="exit when all was shown, 0 where all was so")
+    return result
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m controlplane", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="build the binaries into the cache")
-    build.add_argument("--quiet", action="store_true", help="no progress lines")
-    options = parser.parse_args(arguments)
-    from controlplane import binaries
-    binaries.ensure(quiet=options.quiet)
-    return 0
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "build":
+            binaries.ensure(quiet=options.quiet)
+            return 0
+        if options.command == "up":
+            return up.main(fleet=options.fleet, quiet=options.quiet)
+        # Only here: the other commands must work whatever the demonstration needs.
+        return int(importlib.import_module("controlplane.demo").main(once=options.once))
+    except (BuildFailed, MissingBinaries, NoToolchain, NotEnoughDisk, ProcessFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,0 +1,44 @@
+"""One real control plane for the run, a namespace of its own for each test."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controlplane.client import Client
+from controlplane.start import ControlPlane
+
+HERE = Path(__file__).parent
+_COUNTER = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """Built where missing; where that or the start fails, so does every test that asks for it."""
+    with ControlPlane.start(audit=True) as running:
+        yield running
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane) -> Iterator[str]:
+    """A new namespace with its default ServiceAccount; deleted after the test, which does not wait for that."""
+    name = f"test-{next(_COUNTER)}"
+    control_plane.client.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    wait_for_account(control_plane.client, name)
+    yield name
+    control_plane.client.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def wait_for_account(client: Client, namespace: str, timeout: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not client.exists(f"/api/v1/namespaces/{namespace}/serviceaccounts/default"):
+        assert time.monotonic() < deadline, f"no default ServiceAccount in {namespace} within {timeout:.0f} s"
+        time.sleep(0.05)
