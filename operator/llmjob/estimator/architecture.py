@@ -6,10 +6,16 @@ exact sums and tensor parallelism divides what it really divides. Widths are ele
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from llmjob.estimator.block import Block, Encoder, Run
-from llmjob.estimator.config import ConfigError
-from llmjob.estimator.quantization import QuantizationConfig
+from llmjob.estimator.config import Config, ConfigError
+from llmjob.estimator.decoder import Build, decoder
+from llmjob.estimator.families import Family, family_of, named
+from llmjob.estimator.latent import latent, speculative
+from llmjob.estimator.quantization import QuantizationConfig, read_quantization
+from llmjob.estimator.special import falcon, gemma4, llama4, nas, nemotron_h
+from llmjob.estimator.vision import encoders
 from llmjob.estimator.weight import Weight
 
 __all__ = ["Architecture", "ConfigError", "read_architecture"]
@@ -81,9 +87,62 @@ class Architecture:
 
 
 def read_architecture(config: Mapping[str, object]) -> Architecture:
-    """Read a config.json mapping.
+    """Read a config.json mapping, as published: nested text_config, class defaults by model_type for absent keys.
 
     Raises:
-        ConfigError: when a field is missing, contradictory or of the wrong type.
+        ConfigError: when a field is missing, contradictory or of the wrong type, or model_type is not known.
     """
-    raise ConfigError("model_type", "not read yet")
+    family = family_of(config)
+    outer, text, body_family = _language_model(config, family)
+    body = _BUILDS[body_family.word("build", "decoder")](text, body_family)
+    hidden = text.count("hidden_size")
+    stated = outer.text("dtype") or outer.text("torch_dtype") or text.text("dtype") or text.text("torch_dtype")
+    latent_like = body_family.word("build", "decoder") == "latent"
+    return Architecture(
+        family=family.name,
+        hidden_size=hidden,
+        vocab_size=text.count("vocab_size"),
+        tied=text.flag("tie_word_embeddings", default=True),
+        layers=body.layers,
+        embedding=body.embedding,
+        head=body.head,
+        max_model_len=text.optional_count("max_position_embeddings"),
+        dtype=_DTYPES.get((stated or "").removeprefix("torch.")),
+        quantization=read_quantization(outer) or read_quantization(text),
+        encoders=encoders(outer, hidden),
+        speculative=speculative(text, body_family) if latent_like else (),
+        final_softcapped=text.get("final_logit_softcapping") is not None,
+        rotary_cache=body.rotary_cache,
+    )
+
+
+def _language_model(config: Mapping[str, object], family: Family) -> tuple[Config, Config, Family]:
+    """The whole config, that of its language model, and the family that reads the latter."""
+    nested = config.get("text_config")
+    if nested is None:
+        inner = named(family.nested) if family.nested else family
+        return family.config(config), inner.config(config), inner
+    if not isinstance(nested, Mapping):
+        raise ConfigError("text_config", "must be an object")
+    inner = family
+    if "model_type" in nested:
+        inner = family_of(nested, "text_config.")
+    elif family.nested:
+        inner = named(family.nested)
+    outer = family.config(config)
+    values = dict(nested)
+    if "tie_word_embeddings" not in values and outer.get("tie_word_embeddings") is not None:
+        values["tie_word_embeddings"] = outer.get("tie_word_embeddings")
+    return outer, inner.config(values, "text_config."), inner
+
+
+_BUILDS: Final[Mapping[str, Build]] = {
+    "decoder": decoder,
+    "latent": latent,
+    "falcon": falcon,
+    "llama4": llama4,
+    "gemma4": gemma4,
+    "nas": nas,
+    "nemotron_h": nemotron_h,
+}
+_DTYPES: Final = {"bfloat16": "BF16", "float16": "FP16", "half": "FP16", "float32": "FP32", "float": "FP32"}

@@ -1,10 +1,13 @@
 """Reading a config.json: typed fields by name, and one error that names the field and what would do."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import isfinite
 from typing import Final
 
 LARGEST: Final = 2**31
 """No width, count or length of a model comes near it; what exceeds it is a slip, not a model."""
+_LARGEST_SCALE: Final = 10**6
 _SHOWN: Final = 60
 
 
@@ -42,11 +45,11 @@ class Config:
         return self._path + next((key for key in self._keys(name) if key in self._values), self._keys(name)[0])
 
     def get(self, name: str) -> object:
-        """The value as published, else the class default, else None."""
+        """The value as published (a null too), else the class default, else None."""
         for key in self._keys(name):
-            if self._values.get(key) is not None:
+            if key in self._values:
                 return self._values[key]
-        return self._defaults.get(name)
+        return next((self._defaults[key] for key in (name, *self._keys(name)) if key in self._defaults), None)
 
     def count(self, name: str, default: int | None = None, *, least: int = 1) -> int:
         """A whole number from `least` up.
@@ -83,6 +86,38 @@ class Config:
         if not isinstance(value, bool):
             raise ConfigError(self.field(name), f"must be true or false, not {shown(value)}")
         return value
+
+    def ratio(self, name: str, default: Fraction | None = None) -> Fraction | None:
+        """A number from 0 to 1.
+
+        Raises:
+            ConfigError: when it is something else.
+        """
+        value = self._number(name)
+        if value is not None and not 0 <= value <= 1:
+            raise ConfigError(self.field(name), f"must be from 0 to 1, not {shown(self.get(name))}")
+        return default if value is None else value
+
+    def scale(self, name: str, default: Fraction | None = None) -> Fraction:
+        """A number from 0 up to a million, such as a rotary scaling factor.
+
+        Raises:
+            ConfigError: when it is something else.
+        """
+        value = self._number(name)
+        if value is not None and not 0 < value <= _LARGEST_SCALE:
+            raise ConfigError(self.field(name), f"must be above 0 and at most {_LARGEST_SCALE}")
+        if value is None and default is None:
+            raise ConfigError(self.field(name), "is missing; add it as the model's config.json has it")
+        return value or default or Fraction(1)
+
+    def _number(self, name: str) -> Fraction | None:
+        value = self.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and isfinite(value))):
+            raise ConfigError(self.field(name), f"must be a number, not {shown(value)}")
+        return Fraction(value)
 
     def text(self, name: str, default: str | None = None) -> str | None:
         """A string.

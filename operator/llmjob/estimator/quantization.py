@@ -1,19 +1,200 @@
-"""How a checkpoint is quantised: quantization_config read from a config.json."""
+"""How weights are quantised: quantization_config read from a config.json, and the bytes of an element under each method."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from typing import Final
+
+from llmjob.estimator.config import Config, ConfigError, shown
+
+_PATH: Final = "quantization_config."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationConfig:
     """`method` is canonical (FP8, INT8, INT4, NF4, AWQ, GPTQ, MXFP4, NVFP4); `bits` of an element.
 
-    `group` elements share one scale (None: a scale per output channel), `block` the rows and columns that do (FP8).
-    `kept` are the modules left at the model's dtype: glob patterns, or suffixes of module paths.
+    `group` elements of a row share one scale (None: a scale per output channel), `block` the rows and columns that do
+    (FP8). `kept` are the modules left at the model's dtype: globs, `re:` patterns or parts of module paths. `head`: the
+    output matrix is quantised too.
     """
 
     method: str
     bits: int
     group: int | None = None
     block: tuple[int, int] | None = None
+    double: bool = False
     kept: tuple[str, ...] = ()
+    head: bool = False
+
+    def keeps(self, module: str) -> bool:
+        """Whether a module stays at the model's dtype; `module` is its full path (`model.layers.3.self_attn.q_proj`)."""
+        return any(_matches(pattern, module) for pattern in self.kept)
+
+
+def _matches(pattern: str, module: str) -> bool:
+    if pattern.startswith("re:"):
+        try:
+            return re.match(pattern[3:], module) is not None
+        except re.error:
+            return False
+    if "*" in pattern:
+        return fnmatchcase(module, pattern) or fnmatchcase(module, f"{pattern}.*")
+    return f".{pattern}." in f".{module}."
+
+
+_TYPICAL: Final[Mapping[str, QuantizationConfig]] = {
+    # What a checkpoint of each method has where nothing else is stated; sources in bytes_per_element.
+    config.method: config
+    for config in (
+        QuantizationConfig(method="FP8", bits=8),
+        QuantizationConfig(method="INT8", bits=8),
+        QuantizationConfig(method="INT4", bits=4, group=128),
+        QuantizationConfig(method="AWQ", bits=4, group=128),
+        QuantizationConfig(method="GPTQ", bits=4, group=128),
+        QuantizationConfig(method="NF4", bits=4, group=64),
+        QuantizationConfig(method="MXFP4", bits=4, group=32),
+        QuantizationConfig(method="NVFP4", bits=4, group=16),
+    )
+}
+
+
+def typical(method: str) -> QuantizationConfig | None:
+    """What a canonical method means where only its name is stated; None where no such method is known here."""
+    return _TYPICAL.get(method)
+
+
+def bytes_per_element(config: QuantizationConfig) -> Fraction:
+    """Stored bytes of one quantised element, its share of scales and zero points included.
+
+    Sources: NF4 with an FP32 scale per block of 64, or 8-bit scales with an FP32 one per 256 of them (bitsandbytes);
+    AWQ and GPTQ with a 16-bit scale and a packed zero point per group; MXFP4 with an 8-bit scale per 32 (OCP MX 1.0);
+    NVFP4 with an FP8 scale per 16; FP8 blocks with an FP32 scale per block.
+    """
+    element = Fraction(config.bits, 8)
+    if config.block is not None:
+        return element + Fraction(4, config.block[0] * config.block[1])
+    if config.group is None:
+        return element
+    if config.method == "NF4":
+        scale = 1 + Fraction(4, 256) if config.double else Fraction(4)
+    elif config.method in {"MXFP4", "NVFP4"}:
+        scale = Fraction(1)
+    elif config.method in {"AWQ", "GPTQ"}:
+        scale = 2 + element
+    else:
+        scale = Fraction(2)
+    return element + scale / config.group
+
+
+def read_quantization(config: Config) -> QuantizationConfig | None:
+    """A config.json's quantization_config (or compression_config), None where it has none.
+
+    Raises:
+        ConfigError: when its method is not known or a field is wrong.
+    """
+    stated = config.mapping("quantization_config") or config.mapping("compression_config")
+    if stated is None:
+        return None
+    read = Config(stated, path=_PATH)
+    method = (read.text("quant_method") or _guessed(read)).casefold().replace("_", "-")
+    if method in {"fp8", "fbgemm-fp8"}:
+        return _fp8(read)
+    if method in {"gptq", "awq"}:
+        return QuantizationConfig(
+            method=method.upper(),
+            bits=read.count("bits", read.count("w_bit", 4)),
+            group=_group(read),
+            kept=_kept(read, "modules_to_not_convert"),
+            head=read.flag("lm_head"),
+        )
+    if method in {"bitsandbytes", "bnb"}:
+        return _bitsandbytes(read)
+    if method == "mxfp4":
+        return QuantizationConfig(method="MXFP4", bits=4, group=32, kept=_kept(read, "modules_to_not_convert"))
+    if method == "compressed-tensors":
+        return _compressed(read)
+    if method == "modelopt":
+        return _modelopt(read)
+    raise ConfigError(f"{_PATH}quant_method", f"{shown(stated.get('quant_method'))} is not known")
+
+
+def _guessed(config: Config) -> str:
+    if config.get("load_in_4bit") is not None or config.get("load_in_8bit") is not None:
+        return "bitsandbytes"
+    return "compressed-tensors" if config.get("config_groups") is not None else ""
+
+
+def _fp8(config: Config) -> QuantizationConfig:
+    block = config.sequence("weight_block_size")
+    size = None
+    if block is not None:
+        rows, columns = [*block, None, None][:2]
+        if not (isinstance(rows, int) and isinstance(columns, int) and rows > 0 and columns > 0):
+            raise ConfigError(config.field("weight_block_size"), f"must be two whole numbers, not {shown(block)}")
+        size = (rows, columns)
+    kept = _kept(config, "modules_to_not_convert") + _kept(config, "ignored_layers")
+    return QuantizationConfig(method="FP8", bits=8, block=size, kept=kept)
+
+
+def _bitsandbytes(config: Config) -> QuantizationConfig:
+    kept = _kept(config, "llm_int8_skip_modules")
+    if config.flag("load_in_4bit"):
+        return QuantizationConfig(
+            method="NF4", bits=4, group=64, double=config.flag("bnb_4bit_use_double_quant"), kept=kept
+        )
+    if config.flag("load_in_8bit"):
+        return QuantizationConfig(method="INT8", bits=8, kept=kept)
+    raise ConfigError(f"{_PATH}load_in_4bit", "one of load_in_4bit and load_in_8bit must be true")
+
+
+def _compressed(config: Config) -> QuantizationConfig:
+    bits, kind, group = _weights(config)
+    kept = _kept(config, "ignore")
+    if kind == "float" and bits == 8:  # noqa: PLR2004, an FP8 element
+        return QuantizationConfig(method="FP8", bits=8, group=group, kept=kept)
+    if kind == "float" and bits == 4:  # noqa: PLR2004, an FP4 element
+        return QuantizationConfig(method="NVFP4", bits=4, group=group or 16, kept=kept)
+    if kind == "int" and bits in {4, 8}:
+        return QuantizationConfig(method=f"INT{bits}", bits=bits, group=group, kept=kept)
+    raise ConfigError(f"{_PATH}config_groups", f"weights of {bits} bits of type {shown(kind)} are not supported")
+
+
+def _modelopt(config: Config) -> QuantizationConfig:
+    algorithm = (config.text("quant_algo") or "").upper()
+    kept = _kept(config, "ignore") + _kept(config, "exclude_modules")
+    if algorithm.startswith("FP8"):
+        return QuantizationConfig(method="FP8", bits=8, kept=kept)
+    if algorithm.startswith("NVFP4"):
+        return QuantizationConfig(method="NVFP4", bits=4, group=16, kept=kept)
+    raise ConfigError(f"{_PATH}quant_algo", f"{shown(config.get('quant_algo'))} is not known; known are FP8, NVFP4")
+
+
+def _weights(config: Config) -> tuple[int, str | None, int | None]:
+    groups = config.mapping("config_groups") or {}
+    found = set()
+    for name, group in groups.items():
+        path = f"{_PATH}config_groups.{name}."
+        if not isinstance(group, Mapping):
+            raise ConfigError(path[:-1], f"must be an object, not {shown(group)}")
+        stated = Config(group, path=path).mapping("weights")
+        if stated is not None:
+            weights = Config(stated, path=f"{path}weights.")
+            size = weights.optional_count("group_size", least=-1)
+            found.add((weights.count("num_bits"), weights.text("type", "int"), size if size and size > 0 else None))
+    if len(found) != 1:
+        raise ConfigError(
+            f"{_PATH}config_groups", "must quantise the weights in one way; other forms are not supported"
+        )
+    return found.pop()
+
+
+def _group(config: Config) -> int | None:
+    size = config.count("group_size", config.count("q_group_size", 128, least=-1), least=-1)
+    return size if size > 0 else None
+
+
+def _kept(config: Config, name: str) -> tuple[str, ...]:
+    return tuple(module for module in config.sequence(name) or () if isinstance(module, str))

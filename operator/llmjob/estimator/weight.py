@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Split(StrEnum):
-    """What a rank of W holds: all of it, its share of the outputs (bias too), its share of the inputs, or vocabulary."""
+    """What a rank of W holds: all of it, its share of the outputs (bias too), of the inputs, or of the vocabulary."""
 
     NONE = "None"
     OUTPUTS = "Outputs"
