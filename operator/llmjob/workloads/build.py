@@ -58,7 +58,6 @@ def build_request(
         scheduling=scheduling,
         enforcement=enforcement,
         input_hash=hash_of(model, task, topology, scheduling, enforcement),
-        warnings=model.warnings,
     )
 
 
