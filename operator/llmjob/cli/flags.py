@@ -15,7 +15,7 @@ _TENSOR_MAX: Final = 1024
 _LENGTH_MAX: Final = 100_000_000
 
 
-class ParameterCount(click.ParamType):
+class ParameterCount(click.ParamType[int]):
     """A count of parameters with K, M, B or T: "7B"."""
 
     name = "count"

@@ -1,136 +1,90 @@
-"""One reading of a cluster for the command line: nodes, jobs on demand, the operator's settings where readable."""
+"""One reading of a cluster for the command line: nodes, LLMJobs and the operator's settings where readable."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
-
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
-from urllib3.exceptions import HTTPError
+import asyncio
+from dataclasses import dataclass
+from typing import Final
 
 from llmjob.api.llmjob import LLMJob
 from llmjob.api.reader import BadInput, read_llmjob
 from llmjob.fleet.fleet import Fleet
-from llmjob.names import GROUP, PLURAL, VERSION
-from llmjob.runtime.settings import Settings, SettingsError, read_settings
+from llmjob.runtime.access import NoCluster, find_users_access
+from llmjob.runtime.cluster import JOBS, NODES, Cluster, ClusterError
+from llmjob.runtime.settings import Settings, SettingsError, config_map_of, read_settings, text_of
 
-_TIMEOUT: Final = (5, 30)
-_CHUNK: Final = 500
-_NOT_FOUND: Final = 404
 _DEFAULT_SETTINGS: Final = "configmap:llmjob-system/llmjob-settings"
+_NO_SUCH_KIND: Final = 404
 
 
 class Unreachable(Exception):
     """The API server gave no answer, or refused what the command must read."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The cluster's fleet as the webhook sees it, and whether its inventory is known to be complete."""
+    """The cluster's fleet as the webhook sees it, whether its inventory is known to be complete, and its jobs."""
 
     fleet: Fleet
     complete: bool
-    api: client.ApiClient
+    jobs: dict[tuple[str, str], LLMJob]
     namespace: str
-    warnings: list[str] = field(default_factory=list)
+    warnings: tuple[str, ...]
 
     def find_job(self, namespace: str | None, name: str) -> LLMJob | None:
-        """The LLMJob of that name, None where there is none.
-
-        Raises:
-            Unreachable: when the API server gives no answer.
-        """
-        objects = client.CustomObjectsApi(self.api)
-        place = namespace or self.namespace
-        try:
-            found = objects.get_namespaced_custom_object(GROUP, VERSION, place, PLURAL, name, _request_timeout=_TIMEOUT)
-        except ApiException as error:
-            if error.status == _NOT_FOUND:
-                return None
-            raise Unreachable(f"cannot read LLMJob {place}/{name}: {_said(error)}") from error
-        except HTTPError as error:
-            raise Unreachable(f"cannot read LLMJob {place}/{name}: {error}") from error
-        try:
-            return read_llmjob(found).job
-        except BadInput:
-            self.warnings.append(f"LLMJob {place}/{name} in the cluster cannot be read")
-            return None
+        """The LLMJob of that name, None where there is none that can be read."""
+        return self.jobs.get((namespace or self.namespace, name))
 
 
 def take_snapshot(kubeconfig: str | None, context: str | None, settings: str | None) -> Snapshot:
-    """Read the nodes and the settings of the current cluster (kubeconfig, else the pod's service account).
+    """Read the current cluster (the user's kubeconfig, else the pod's service account).
 
     Raises:
         Unreachable: when there is no cluster, no answer, or no right to list nodes.
     """
-    api, namespace = _connect(kubeconfig, context)
     try:
-        nodes = list(_nodes(api))
-    except ApiException as error:
-        raise Unreachable(f"cannot list nodes: {_said(error)}") from error
-    except HTTPError as error:
-        raise Unreachable(f"no answer from {api.configuration.host}: {_cause(error)}") from error
+        access, namespace = find_users_access(kubeconfig, context)
+        return asyncio.run(_take(Cluster(access), namespace, settings or _DEFAULT_SETTINGS))
+    except (NoCluster, ClusterError) as error:
+        raise Unreachable(str(error)) from error
+
+
+async def _take(cluster: Cluster, namespace: str, where: str) -> Snapshot:
     warnings: list[str] = []
-    known = _settings(api, settings, warnings)
-    fleet = Fleet.from_nodes(nodes)
-    if known is None:
-        return Snapshot(fleet, complete=False, api=api, namespace=namespace, warnings=warnings)
-    return Snapshot(
-        known.with_pools(fleet), complete=known.inventory.complete, api=api, namespace=namespace, warnings=warnings
-    )
+    async with cluster:
+        fleet = Fleet.from_nodes([node async for node in cluster.list(NODES)])
+        settings = await _settings(cluster, where, warnings)
+        jobs = await _jobs(cluster, warnings)
+    if settings is not None:
+        fleet = settings.with_pools(fleet)
+    complete = settings is not None and settings.inventory.complete
+    return Snapshot(fleet, complete, jobs, namespace, tuple(warnings))
 
 
-def _connect(kubeconfig: str | None, context: str | None) -> tuple[client.ApiClient, str]:
+async def _jobs(cluster: Cluster, warnings: list[str]) -> dict[tuple[str, str], LLMJob]:
+    found: dict[tuple[str, str], LLMJob] = {}
     try:
-        api = config.new_client_from_config(kubeconfig, context)
-    except ConfigException as error:
-        if kubeconfig or context:
-            raise Unreachable(f"cannot use the kubeconfig: {error}") from error
-        try:
-            in_cluster = client.Configuration()
-            config.load_incluster_config(in_cluster)
-        except ConfigException as inside:
-            raise Unreachable("no cluster: neither a kubeconfig nor a service account") from inside
-        return client.ApiClient(in_cluster), "default"
-    _, active = config.list_kube_config_contexts(kubeconfig)
-    chosen = active if context is None else {"context": {}}
-    return api, chosen.get("context", {}).get("namespace") or "default"
+        async for item in cluster.list(JOBS):
+            try:
+                job = read_llmjob(item).job
+            except BadInput as error:
+                warnings.append(f"an LLMJob of the cluster cannot be read: {error}")
+                continue
+            found[job.metadata.namespace or "default", job.metadata.name] = job
+    except ClusterError as error:
+        if error.status != _NO_SUCH_KIND:
+            warnings.append(f"the cluster's LLMJobs cannot be read ({error})")
+    return found
 
 
-def _nodes(api: client.ApiClient) -> Iterator[Mapping[str, Any]]:
-    core = client.CoreV1Api(api)
-    token: str | None = None
-    while True:
-        paging = {"_continue": token} if token else {}
-        page = core.list_node(limit=_CHUNK, _request_timeout=_TIMEOUT, **paging)
-        plain = api.sanitize_for_serialization(page)
-        yield from plain.get("items", [])
-        token = plain.get("metadata", {}).get("continue")
-        if not token:
-            return
-
-
-def _settings(api: client.ApiClient, place: str | None, warnings: list[str]) -> Settings | None:
-    where = place or _DEFAULT_SETTINGS
+async def _settings(cluster: Cluster, where: str, warnings: list[str]) -> Settings | None:
     try:
-        if not where.startswith("configmap:"):
+        config_map = config_map_of(where)
+        if config_map is None:
             return read_settings(where)
-        namespace, _, name = where.removeprefix("configmap:").partition("/")
-        found = client.CoreV1Api(api).read_namespaced_config_map(name, namespace, _request_timeout=_TIMEOUT)
-        return Settings.from_text(next(iter((found.data or {}).values()), ""))
-    except (ApiException, HTTPError) as error:
-        said = _said(error) if isinstance(error, ApiException) else str(error)
-        warnings.append(f"settings {where} cannot be read ({said}): the inventory counts as incomplete")
-    except SettingsError as error:
-        warnings.append(f"settings {where}: {error}: the inventory counts as incomplete")
+        namespace, name = config_map
+        found = await cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        if found is not None:
+            return Settings.from_text(text_of(found))
+        warnings.append(f"there are no settings at {where}: the inventory counts as incomplete")
+    except (ClusterError, SettingsError) as error:
+        warnings.append(f"settings {where} cannot be read ({error}): the inventory counts as incomplete")
     return None
-
-
-def _said(error: ApiException) -> str:
-    return f"{error.status} {error.reason}"
-
-
-def _cause(error: BaseException) -> str:
-    reason = getattr(error, "reason", None)
-    return str(reason or error)
