@@ -89,7 +89,7 @@ def test_the_nearest_id_is_named():
     assert catalogue.nearest("zzzz/zzzzzzzz") is None
 
 
-def test_looking_one_model_up_reads_one_file(monkeypatch):
+def test_looking_one_model_up_reads_one_file():
     catalogue._read.cache_clear()
     catalogue.find("Qwen/Qwen3-8B")
     assert catalogue._read.cache_info().currsize == 1

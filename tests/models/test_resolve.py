@@ -55,7 +55,10 @@ def test_a_model_without_an_id_is_named_after_its_family_or_count():
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        (ModelReference(config=CONFIG, parameters=7 * B), ("spec.model.config", "8.191B", "spec.model.parameters", "7B")),
+        (
+            ModelReference(config=CONFIG, parameters=7 * B),
+            ("spec.model.config", "8.191B", "spec.model.parameters", "7B"),
+        ),
         (ModelReference(id=QWEN_8B, parameters=7 * B), ("the catalogue", "8.191B", "spec.model.parameters")),
         (ModelReference(id=QWEN_8B, active_parameters=B), ("the catalogue", "spec.model.activeParameters", "1B")),
         (
@@ -123,7 +126,16 @@ def test_no_model_at_all_is_unknown():
 
 @pytest.mark.parametrize(
     "model_id",
-    ["https://huggingface.co/Qwen/Qwen3-8B", "/models/llama-7B", "../llama-7B", "a/..7B", "a/b/c-7B", "-7B", "", "ü/7B"],
+    [
+        "https://huggingface.co/Qwen/Qwen3-8B",
+        "/models/llama-7B",
+        "../llama-7B",
+        "a/..7B",
+        "a/b/c-7B",
+        "-7B",
+        "",
+        "ü/7B",
+    ],
 )
 def test_urls_and_paths_are_no_ids(model_id):
     unknown = resolve(ModelReference(id=model_id, parameters=7 * B))
@@ -136,7 +148,9 @@ def test_a_contradictory_config_is_bad_input_that_names_its_field():
 
 
 def test_a_config_of_an_unknown_family_is_an_unknown_model():
-    unknown = resolve(ModelReference(config=CONFIG | {"model_type": "martian", "architectures": ["MartianForCausalLM"]}))
+    unknown = resolve(
+        ModelReference(config=CONFIG | {"model_type": "martian", "architectures": ["MartianForCausalLM"]})
+    )
     assert unknown.reason is Reason.MODEL_UNKNOWN
     assert unknown.field.startswith("spec.model.config.")
 

@@ -1,8 +1,9 @@
 """A stable hash over everything an answer depends on, except the fleet and what the object is called.
 
-Canonical form: JSON without white space, object keys sorted, ASCII only. A dataclass is an object of its fields, a
-field that is None or empty is left out (so that a new optional field changes no old hash), a fraction is "n/d", an
-enumeration its value, a set a sorted list, a tuple a list. The hash is the first 32 hexadecimal digits of its SHA-256.
+Canonical form: JSON without white space, object keys sorted, ASCII only. A dataclass is an object of its fields and of
+its name under "type", a field that is None or empty is left out (so that a new optional field changes no old hash), a
+fraction is "n/d", an enumeration its value, a set a sorted list, a tuple a list. The hash is the first 32 hexadecimal
+digits of its SHA-256.
 """
 
 import json
@@ -25,7 +26,9 @@ def hash_of(*parts: object) -> str:
 
 def _plain(value: object) -> object:  # noqa: PLR0911, one line a kind
     if is_dataclass(value) and not isinstance(value, type):
-        return _object({item.name: getattr(value, item.name) for item in fields(value)})
+        return _object(
+            {"type": type(value).__name__} | {item.name: getattr(value, item.name) for item in fields(value)}
+        )
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Fraction):
