@@ -40,6 +40,7 @@ _BASIS: Final = {
     ComponentName.ACTIVATIONS: Basis.MODELLED,
     ComponentName.LOGITS: Basis.MODELLED,
 }
+_MODELLED: Final = tuple(name for name, basis in _BASIS.items() if basis is Basis.MODELLED)
 # How far the ledger of live tensors is off where every setting is known, of activations and logits.
 _LEDGER_RESIDUAL: Final = Fraction(6, 100)
 
@@ -67,7 +68,7 @@ def _estimate(model: Model, architecture: Architecture, task: FineTuning, gpu: G
     expected = peaks[0]
     live = _live(expected, peaks)
     context, network = training_profile.context(gpu.product if gpu else None), _communication(task)
-    allocated = _sum(live)
+    allocated = _allocated(peaks)
     slack = _slack(allocated)
     reserved = Interval(allocated.lower, allocated.expected + slack.expected, allocated.upper + slack.upper)
     components = (
@@ -76,9 +77,8 @@ def _estimate(model: Model, architecture: Architecture, task: FineTuning, gpu: G
         Component(ComponentName.RUNTIME, _interval(context), Basis.MEASURED),
         Component(ComponentName.ALLOCATOR_SLACK, slack, Basis.MEASURED),
     )
-    kindest = min(instant.total for instant in peaks)
     process = Interval(
-        min(_lowered(kindest) + floor(context.low) + network.lower, reserved.expected),
+        allocated.lower + floor(context.low) + network.lower,
         reserved.expected + ceil(context.expected) + network.expected,
         reserved.upper + ceil(context.high) + network.upper,
     )
@@ -116,12 +116,14 @@ def _live(expected: Instant, peaks: Sequence[Instant]) -> dict[ComponentName, In
     return found
 
 
-def _lowered(total: int) -> int:
-    return floor(total * (1 - _LEDGER_RESIDUAL))
-
-
-def _sum(live: dict[ComponentName, Interval]) -> Interval:
-    return sum(live.values(), Interval(0, 0, 0))
+def _allocated(peaks: Sequence[Instant]) -> Interval:
+    """Live bytes at the peak: the expected setting's, and the kindest and harshest with the ledger's residual."""
+    doubts = [_LEDGER_RESIDUAL * sum(instant.live.get(name, 0) for name in _MODELLED) for instant in peaks]
+    return Interval(
+        floor(min(instant.total - doubt for instant, doubt in zip(peaks, doubts, strict=True))),
+        peaks[0].total,
+        ceil(max(instant.total + doubt for instant, doubt in zip(peaks, doubts, strict=True))),
+    )
 
 
 def _slack(allocated: Interval) -> Interval:

@@ -18,7 +18,6 @@ from llmjob.estimator.training_profile import FrameworkRule, Spread
 from llmjob.estimator.training_setting import Elements, Logits, Optimizer, Setting, Shards
 
 ADAPTER_METHODS: Final = frozenset({"LoRA", "QLoRA", "DoRA", "IA3", "PromptTuning", "PrefixTuning"})
-_DEFAULT_RANK: Final = 8  # PEFT's LoraConfig.r
 _RANKS: Final = (16, 8, 64)
 _FIRST_TARGETS: Final = ("q_proj", "v_proj", "query_key_value", "c_attn", "Wqkv", "qkv_proj", "W_pack")
 _ALL_TARGETS: Final = ("all-linear",)
@@ -29,8 +28,9 @@ _SHARDS_STATES: Final = _SHARDS_GRADIENTS | {"ZeRO1"}
 _FULLY_SHARDED: Final = frozenset({"FSDP", "HSDP"})
 _MASTERED: Final = frozenset({"ZeRO1", "ZeRO2", "ZeRO3"})
 _WITHOUT_FLASH: Final = ("T4", "V100")  # no flash kernel before Ampere
-# The last transformers whose loss shifts logits by a copy: 14 bytes per token and entry already in the forward.
-_COPYING_SHIFT: Final = (4, 48)
+_COPYING: Final = 14  # bytes per token and entry of a loss that shifts by copying, in the forward already
+_HALF: Final = 2  # bytes of a 16-bit element
+_SINGLE: Final = 4  # bytes of an FP32 element
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,11 @@ def _settings(model: Model, task: FineTuning, method: str, rule: FrameworkRule, 
         _lengths(task),
         _trained(adapter),
     )
-    for numbers, states, (kernel, masks), checkpointing, logits, length, (rank, targets) in options:
+    for numbers, states, (kernel, masks), kept_share, logits, length, (rank, targets) in options:
         base = Setting(
             elements=numbers.elements,
             optimizer=_optimizer(states, numbers, adapter),
-            logits=_logits_of(logits, task, numbers),
+            logits=_logits_of(logits, numbers),
             batch=task.micro_batch_size or 1,
             length=length,
             trains_base=not adapters,
@@ -100,7 +100,7 @@ def _settings(model: Model, task: FineTuning, method: str, rule: FrameworkRule, 
             magnitudes=method == "DoRA",
             attention=kernel,
             masks_windows=masks,
-            checkpointing=checkpointing,
+            kept_share=kept_share,
             accumulates=(task.gradient_accumulation or 1) > 1,
             offload=frozenset(task.offload),
         )
@@ -123,29 +123,32 @@ def _parallel(base: Setting, task: FineTuning) -> Iterator[Setting]:
 
 def _numbers(model: Model, task: FineTuning, method: str, rule: FrameworkRule) -> tuple[_Numbers, ...]:
     if method in ADAPTER_METHODS:
-        return tuple(_Numbers(elements, 4, 4) for elements in _frozen(model, task, method, rule))
-    strategy = task.sharding.strategy if task.sharding else None
-    pure = _Numbers(_plain(2), 2, 2)
-    single = _Numbers(_plain(4), 4, 4)
-    cast = _Numbers(Elements(matrices=Fraction(4), others=4, stream=4, compute=2, autocast=True), 4, 4)
-    cast_halves = _Numbers(Elements(matrices=Fraction(2), others=2, autocast=True), 2, 2)
-    # FSDP's mixed precision: FP32 shards, gathered and computed in 16 bit.
-    sharded = _Numbers(Elements(matrices=Fraction(4), others=4), 4, 4)
-    # DeepSpeed and Megatron: 16-bit parameters, FP32 masters and states with the optimizer.
-    mastered = _Numbers(_plain(2), 4, 2, masters=4)
-    halves = model.dtype in {"BF16", "FP16"}
+        return tuple(_Numbers(elements, _SINGLE, _SINGLE) for elements in _frozen(model, task, method, rule))
     if task.precision == "FP32":
-        return (single,)
+        return (_Numbers(_plain(_SINGLE), _SINGLE, _SINGLE),)
+    pure = _Numbers(_plain(_HALF), _HALF, _HALF)
     if task.precision in {"BF16", "FP16"}:
         return (pure,)
-    if strategy in _MASTERED or task.framework in {"DeepSpeed", "Megatron"}:
-        return (mastered,) if task.precision else (mastered, pure)
-    if halves:
-        return (cast_halves,) if task.precision else (cast_halves, pure)
-    mixed = sharded if strategy in _FULLY_SHARDED else cast
+    mixed = _mixed(model, task)
     if task.precision or model.dtype == "FP32":
-        return (mixed,)
-    return (mixed, pure, cast_halves)
+        return mixed[:1]
+    return (*mixed, pure)
+
+
+def _mixed(model: Model, task: FineTuning) -> tuple[_Numbers, ...]:
+    """Ways to train in mixed precision, the one that the framework, the sharding or the dtype says first."""
+    strategy = task.sharding.strategy if task.sharding else None
+    if strategy in _MASTERED or task.framework in {"DeepSpeed", "Megatron"}:
+        # 16-bit parameters and gradients; FP32 masters and states with the optimizer.
+        return (_Numbers(_plain(_HALF), _SINGLE, _HALF, masters=_SINGLE),)
+    cast_halves = _Numbers(Elements(matrices=Fraction(_HALF), others=_HALF, autocast=True), _HALF, _HALF)
+    if model.dtype in {"BF16", "FP16"}:
+        return (cast_halves,)
+    masters = Elements(matrices=Fraction(_SINGLE), others=_SINGLE)
+    if strategy not in _FULLY_SHARDED:
+        masters = replace(masters, stream=_SINGLE, autocast=True)
+    # FSDP gathers and computes FP32 shards in 16 bit; autocast keeps an FP32 stream.
+    return (_Numbers(masters, _SINGLE, _SINGLE), cast_halves)
 
 
 def _frozen(model: Model, task: FineTuning, method: str, rule: FrameworkRule) -> tuple[Elements, ...]:
@@ -153,13 +156,13 @@ def _frozen(model: Model, task: FineTuning, method: str, rule: FrameworkRule) ->
     size = 4 if model.dtype == "FP32" or (task.precision == "FP32" and model.dtype is None) else 2
     casts = _autocasts(task)
     if not _quantized(model, method):
-        compute = 4 if size == 4 and task.precision == "FP32" else 2
+        compute = _SINGLE if size == _SINGLE and task.precision == "FP32" else _HALF
         return tuple(
             Elements(
                 matrices=Fraction(size),
                 others=size,
                 stream=size,
-                compute=compute if cast or size == 2 else size,  # noqa: PLR2004, 16 bit
+                compute=compute if cast or size == _HALF else size,
                 autocast=cast,
                 gathered=size,
             )
@@ -243,31 +246,29 @@ def _kernels(task: FineTuning, gpu: GPU | None) -> tuple[tuple[Kernel, bool], ..
     return ((unpadded, True), (Kernel.PADDED, True))
 
 
-def _checkpointing(task: FineTuning, rule: FrameworkRule) -> tuple[bool, ...]:
+def _checkpointing(task: FineTuning, rule: FrameworkRule) -> tuple[Fraction, ...]:
+    """Shares of what blocks keep that stay; what Selective recomputes is the framework's choice."""
     stated = task.activation_checkpointing or rule.checkpointing
-    return {"Full": (True,), "None": (False,)}.get(stated, (False, True))
+    none, half, full = Fraction(1), Fraction(1, 2), Fraction(0)
+    return {"Full": (full,), "None": (none,), "Selective": (half, full, none)}.get(stated, (none, full))
 
 
 def _logits(task: FineTuning, rule: FrameworkRule) -> tuple[Fraction, ...]:
     if "LigerFusedLoss" in task.kernels:
         return (Fraction(0),)
+    known = training_profile.logits_of_release(task.framework, task.framework_version)
+    if known is not None:
+        return (known,)
     return tuple(dict.fromkeys((rule.logits.expected, rule.logits.low, rule.logits.high)))
 
 
-def _logits_of(backward: Fraction, task: FineTuning, numbers: _Numbers) -> Logits:
-    """A head prepared for k-bit training gives FP32 logits; older transformers copy them to shift."""
+def _logits_of(backward: Fraction, numbers: _Numbers) -> Logits:
+    """A head prepared for k-bit training gives FP32 logits, of which 16 bit are then not a copy but one more."""
     if not backward:
         return Logits(forward=Fraction(0), backward=Fraction(0))
-    copying = _release(task.framework_version)
-    old = task.framework == "Transformers" and bool(copying) and copying <= _COPYING_SHIFT
-    prepared = numbers.elements.matrices < 2 and numbers.elements.others == 4  # noqa: PLR2004, bytes
-    extra = (2 if old else 0) + (2 if prepared else 0)
-    return Logits(forward=backward + extra - (0 if old else 2), backward=backward + extra)
-
-
-def _release(version: str | None) -> tuple[int, ...]:
-    numbers = (version or "").split(".")[:2]
-    return tuple(int(number) for number in numbers if number.isdecimal())
+    prepared = numbers.elements.matrices < numbers.elements.others == _SINGLE
+    most = backward + (_HALF if prepared else 0)
+    return Logits(forward=most if backward >= _COPYING else most - _HALF, backward=most)
 
 
 def _lengths(task: FineTuning) -> tuple[int, ...]:

@@ -57,6 +57,26 @@ def framework(name: str | None) -> FrameworkRule:
     return FrameworkRule(_spread(raw["logits"]), raw["checkpointing"], raw["kbit"])
 
 
+def logits_of_release(name: str | None, release: str | None) -> Fraction | None:
+    """Bytes per token and vocabulary entry where a framework's release says it, None where it does not."""
+    numbers = _release(release)
+    if not numbers:
+        return None
+    for entry in _data()["logits_by_release"]:
+        if entry["framework"] == name and (not entry["before"] or numbers < _release(entry["before"])):
+            return Fraction(entry["logits"])
+    return None
+
+
+def _release(text: str | None) -> tuple[int, ...]:
+    found = []
+    for part in (text or "").split(".")[:3]:
+        if not part.isdecimal():
+            break
+        found.append(int(part))
+    return tuple(found)
+
+
 def quantized_bytes(name: str) -> Spread | None:
     """Bytes per quantised parameter of a base model, None where training on it has no figure."""
     raw = _data()["quantized"].get(name)

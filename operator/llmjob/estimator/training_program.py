@@ -63,10 +63,7 @@ class Program:
         # The first stage of a pipeline holds as many micro-batches as there are stages.
         self.in_flight = setting.pipeline
         self._kept = [self._bytes(kept(block.shape, self._numerics(block)), block) for block in self.blocks]
-        self._between = [
-            setting.tokens * boundary(block.shape, self._numerics(block)) if setting.checkpointing else size
-            for block, size in zip(self.blocks, self._kept, strict=True)
-        ]
+        self._between = [self._left(block, size) for block, size in zip(self.blocks, self._kept, strict=True)]
 
     @property
     def trainable(self) -> int:
@@ -167,6 +164,13 @@ class Program:
         squares = setting.batch * setting.length**2
         return cost.token * setting.tokens + (cost.score * block.shape.heads + cost.mask) * squares + self._casts(block)
 
+    def _left(self, block: TrainedBlock, whole: int) -> int:
+        """What a block leaves between its forward and its backward; checkpointing keeps its input besides the share."""
+        share = self.setting.kept_share
+        if share == 1:
+            return whole
+        return self.setting.tokens * boundary(block.shape, self._numerics(block)) + ceil(share * whole)
+
     def _casts(self, block: TrainedBlock) -> int:
         """Copies that autocast makes of FP32 weights, alive until their backward."""
         elements = self.setting.elements
@@ -176,7 +180,7 @@ class Program:
 
     def _resident(self) -> int:
         """What the forward leaves for the backward: every block's boundary, or all it keeps."""
-        if "Activations" in self.setting.offload and self.setting.checkpointing:
+        if "Activations" in self.setting.offload and self.setting.kept_share < 1:
             return max(self._between, default=0)
         total = sum(block.count * size for block, size in zip(self.blocks, self._between, strict=True))
         return total * self.in_flight
@@ -239,16 +243,15 @@ class Program:
         setting, numerics = self.setting, self._numerics(block)
         whole_unit = own * setting.optimizer.gradient if setting.shards.gradients > 1 else 0
         whole = self._bytes(kept(block.shape, numerics), block)
-        base = left if setting.checkpointing else left - whole
-        if setting.shards.weights > 1 and setting.checkpointing and not setting.trains_base:
+        base = left - ceil(setting.kept_share * whole)
+        if setting.shards.weights > 1 and not setting.kept_share and not setting.trains_base:
             base *= 2  # FSDP with a frozen base: each boundary counts twice
         down = block.down if setting.trains_base else 0
-        recomputed = self._casts(block)
         for cost, gradients in (
             (backward_of_feed_forward(block.shape, numerics), self._gradient_bytes(done + down)),
             (backward_of_attention(block.shape, numerics), self._gradient_bytes(done + max(0, own - down) // 2 + down)),
         ):
-            live = max(0, base) + self._bytes(cost, block) - recomputed + self._casts(block)
+            live = max(0, base) + self._bytes(cost, block)
             dequantized = block.largest * setting.elements.compute if setting.quantized else 0
             yield self._instant(
                 name,

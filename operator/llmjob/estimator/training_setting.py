@@ -52,6 +52,7 @@ class Logits:
 class Setting:
     """One fine-tuning step, nothing left open. Lengths in tokens; degrees of parallelism at least 1.
 
+    `kept_share`: of what blocks keep, the part that lives until their backward (0 under full checkpointing).
     `masks_windows`: a window shorter than the sequence needs a mask, which SDPA's flash kernel does not take.
     `magnitudes`: DoRA's vectors. `accumulates`: gradients of earlier micro-batches live on. `buckets`: DDP's copies.
     """
@@ -70,7 +71,7 @@ class Setting:
     magnitudes: bool = False
     attention: Kernel = Kernel.FLASH
     masks_windows: bool = True
-    checkpointing: bool = False
+    kept_share: Fraction = Fraction(1)
     accumulates: bool = False
     buckets: bool = False
     shards: Shards = Shards()

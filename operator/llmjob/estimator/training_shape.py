@@ -66,7 +66,7 @@ def targeted(weight: Weight, targets: Sequence[str]) -> bool:
     for target in targets:
         if target.replace("-", "").replace("_", "").casefold() == _ALL_LINEAR:
             return True
-        if leaf == target or weight.name == target or weight.name.endswith("." + target):
+        if target in (leaf, weight.name) or weight.name.endswith("." + target):
             return True
     return False
 
