@@ -45,9 +45,9 @@ class LazyGroup(click.Group):
             import difflib  # noqa: PLC0415, only on a mistake
 
             near = difflib.get_close_matches(args[0], list(_COMMANDS), n=1)
-            if near:
-                error.message += f" Did you mean {near[0]!r}?"
-            raise
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from error
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001, click's signature
