@@ -1,4 +1,4 @@
-"""Reading attention from a config: heads, widths, windows, rotary embeddings, and the weights of one layer's attention."""
+"""Reading attention from a config: heads, widths, windows, rotary embeddings, and the weights of one layer."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -114,10 +114,10 @@ def rotary_width(config: Config, family: Family, head_dim: int) -> int:
     if stated is not None:
         return min(stated, head_dim)
     nested = config.mapping("rope_parameters") or {}
-    factor = config.ratio("partial_rotary_factor", config.ratio("rotary_pct", Fraction(1)))
-    if "partial_rotary_factor" in nested:
-        factor = Config(nested, path="rope_parameters.").ratio("partial_rotary_factor", Fraction(1))
-    return int(head_dim * factor)
+    factor = Config(nested, path="rope_parameters.").ratio("partial_rotary_factor")
+    if factor is None:
+        factor = config.ratio("partial_rotary_factor")
+    return head_dim if factor is None else int(head_dim * factor)
 
 
 def rotary_positions(config: Config) -> int:

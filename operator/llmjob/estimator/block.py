@@ -161,7 +161,7 @@ class Experts:
 class Block:
     """One layer. `norms` before its parts and `post_norms` after them, each as wide as the hidden state.
 
-    `parallel`: mixer and feed-forward read the same normalised input. `dropouts` of hidden width are active in training.
+    `parallel`: mixer and feed-forward read the same normalised input. `dropouts` of hidden width act in training.
     """
 
     mixer: Mixer | None

@@ -87,8 +87,8 @@ class Config:
             raise ConfigError(self.field(name), f"must be true or false, not {shown(value)}")
         return value
 
-    def ratio(self, name: str, default: Fraction | None = None) -> Fraction | None:
-        """A number from 0 to 1.
+    def ratio(self, name: str) -> Fraction | None:
+        """A number from 0 to 1, None where absent.
 
         Raises:
             ConfigError: when it is something else.
@@ -96,7 +96,7 @@ class Config:
         value = self._number(name)
         if value is not None and not 0 <= value <= 1:
             raise ConfigError(self.field(name), f"must be from 0 to 1, not {shown(self.get(name))}")
-        return default if value is None else value
+        return value
 
     def scale(self, name: str, default: Fraction | None = None) -> Fraction:
         """A number from 0 up to a million, such as a rotary scaling factor.

@@ -1,7 +1,7 @@
-"""How weights are quantised: quantization_config read from a config.json, and the bytes of an element under each method."""
+"""How weights are quantised: quantization_config read from a config.json, and the bytes of an element."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -30,7 +30,7 @@ class QuantizationConfig:
     head: bool = False
 
     def keeps(self, module: str) -> bool:
-        """Whether a module stays at the model's dtype; `module` is its full path (`model.layers.3.self_attn.q_proj`)."""
+        """Whether a module, by its full path (`model.layers.3.self_attn.q_proj`), stays at the model's dtype."""
         return any(_matches(pattern, module) for pattern in self.kept)
 
 
@@ -100,31 +100,41 @@ def read_quantization(config: Config) -> QuantizationConfig | None:
         return None
     read = Config(stated, path=_PATH)
     method = (read.text("quant_method") or _guessed(read)).casefold().replace("_", "-")
-    if method in {"fp8", "fbgemm-fp8"}:
-        return _fp8(read)
-    if method in {"gptq", "awq"}:
-        return QuantizationConfig(
-            method=method.upper(),
-            bits=read.count("bits", read.count("w_bit", 4)),
-            group=_group(read),
-            kept=_kept(read, "modules_to_not_convert"),
-            head=read.flag("lm_head"),
+    reader = _READERS.get(method)
+    if reader is None:
+        known = ", ".join(_READERS)
+        raise ConfigError(
+            f"{_PATH}quant_method", f"{shown(stated.get('quant_method'))} is not known; known are {known}"
         )
-    if method in {"bitsandbytes", "bnb"}:
-        return _bitsandbytes(read)
-    if method == "mxfp4":
-        return QuantizationConfig(method="MXFP4", bits=4, group=32, kept=_kept(read, "modules_to_not_convert"))
-    if method == "compressed-tensors":
-        return _compressed(read)
-    if method == "modelopt":
-        return _modelopt(read)
-    raise ConfigError(f"{_PATH}quant_method", f"{shown(stated.get('quant_method'))} is not known")
+    return reader(read)
 
 
 def _guessed(config: Config) -> str:
     if config.get("load_in_4bit") is not None or config.get("load_in_8bit") is not None:
         return "bitsandbytes"
     return "compressed-tensors" if config.get("config_groups") is not None else ""
+
+
+def _gptq(config: Config) -> QuantizationConfig:
+    return _packed(config, "GPTQ")
+
+
+def _awq(config: Config) -> QuantizationConfig:
+    return _packed(config, "AWQ")
+
+
+def _packed(config: Config, method: str) -> QuantizationConfig:
+    return QuantizationConfig(
+        method=method,
+        bits=config.count("bits", config.count("w_bit", 4)),
+        group=_group(config),
+        kept=_kept(config, "modules_to_not_convert"),
+        head=config.flag("lm_head"),
+    )
+
+
+def _mxfp4(config: Config) -> QuantizationConfig:
+    return QuantizationConfig(method="MXFP4", bits=4, group=32, kept=_kept(config, "modules_to_not_convert"))
 
 
 def _fp8(config: Config) -> QuantizationConfig:
@@ -198,3 +208,15 @@ def _group(config: Config) -> int | None:
 
 def _kept(config: Config, name: str) -> tuple[str, ...]:
     return tuple(module for module in config.sequence(name) or () if isinstance(module, str))
+
+
+_READERS: Final[Mapping[str, Callable[[Config], QuantizationConfig]]] = {
+    "fp8": _fp8,
+    "fbgemm-fp8": _fp8,
+    "gptq": _gptq,
+    "awq": _awq,
+    "bitsandbytes": _bitsandbytes,
+    "mxfp4": _mxfp4,
+    "compressed-tensors": _compressed,
+    "modelopt": _modelopt,
+}

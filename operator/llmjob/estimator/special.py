@@ -31,10 +31,8 @@ def falcon(config: Config, family: Family) -> Body:
     """Multi-query attention in the 7B, grouped in the new architecture; both with parallel blocks."""
     hidden, heads = config.count("hidden_size"), config.count("num_attention_heads")
     new = config.flag("new_decoder_architecture")
-    if new:
-        kv_heads = grouped_heads(config, heads)
-    else:
-        kv_heads = 1 if config.flag("multi_query") else heads
+    single = 1 if config.flag("multi_query") else heads
+    kv_heads = grouped_heads(config, heads) if new else single
     mixer = replace(attention(config, family), heads=heads, kv_heads=kv_heads)
     mlp = dense(config, family)
     parallel = config.flag("parallel_attn")
@@ -86,7 +84,7 @@ def _llama4_block(config: Config, family: Family, mixer: Attention, hidden: int,
 
 
 def gemma4(config: Config, family: Family) -> Body:
-    """Local layers and wider global ones, whose keys may serve as values; a mixture beside the dense MLP where enabled."""
+    """Local layers and wider global ones, whose keys may serve as values; a mixture beside the MLP where enabled."""
     layers = layer_count(config)
     shared = config.count("num_kv_shared_layers", 0, least=0)
     kinds = reaches(config, family, layers)
