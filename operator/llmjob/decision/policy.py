@@ -1,8 +1,11 @@
 """What the administrator and the moment allow: the level, a complete inventory or not, fresh views or not."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from llmjob.names import Level
+
+_ORDER: Final = tuple(Level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +24,10 @@ class Policy:
     stale: bool = False
     missing: bool = False
     steering: bool = True
+
+
+def effective_level(level: Level, asked: Level | None) -> Level:
+    """The level that acts: an object's own wish may only tighten its namespace's, and does nothing where it is off."""
+    if asked is None or level is Level.OFF:
+        return level
+    return max(level, asked, key=_ORDER.index)

@@ -1,0 +1,75 @@
+"""What would make it fit: at most three changes, each one tried before it is named."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from llmjob.decision.outcome import Estimates, Judged, judge_class
+from llmjob.decision.verdict import Advice, Outcome
+from llmjob.estimator.advise import advise
+from llmjob.estimator.result import Estimate
+from llmjob.fleet import products
+from llmjob.fleet.fleet import Fleet
+from llmjob.fleet.gpu_argument import named_class
+from llmjob.fleet.gpu_class import GPUClass, Sharing, gpu_of
+from llmjob.quantity import gib
+from llmjob.workloads.request import Request
+
+_MOST: Final = 3
+_TRIES: Final = 5
+# Letters whose names begin with a vowel: an L4, an RTX A6000, but a Tesla T4.
+_VOWEL_SOUND: Final = frozenset("AEFHILMNORSX")
+
+
+def advice(
+    request: Request, estimates: Estimates, made: Estimate, judged: Sequence[Judged], fleet: Fleet
+) -> tuple[Advice, ...]:
+    """Up to three changes that do fit: of the job, for the largest eligible class, then a larger GPU."""
+    found = list(_changes(request, judged))
+    larger = _larger(estimates, made, judged, fleet, request.gpus_per_pod)
+    kept = found[: _MOST - 1] if larger else found[:_MOST]
+    return (*kept, larger) if larger else tuple(kept)
+
+
+def _changes(request: Request, judged: Sequence[Judged]) -> Iterator[Advice]:
+    """Changes of the job that make it fit the largest eligible card."""
+    cards = [item.gpu_class for item in judged if item.gpu_class.usable is not None and not item.outcome.too_few_gpus]
+    if not cards:
+        return
+    largest = max(cards, key=_size)
+    gpu = gpu_of(largest)
+    if gpu is None:
+        return
+    per_node = largest.gpus_per_node if largest.sharing is Sharing.NONE else 1
+    for change in advise(request.model, request.task, gpu, per_node):
+        yield Advice(field=change.field, value=change.value, message=change.message)
+
+
+def _larger(estimates: Estimates, made: Estimate, judged: Sequence[Judged], fleet: Fleet, gpus: int) -> Advice | None:
+    """The smallest class on which the job as it is fits: of the fleet first, else of the product table."""
+    eligible = {item.gpu_class.name for item in judged}
+    candidates = [item for item in fleet.classes() if item.gpus_per_node is None or item.gpus_per_node >= gpus]
+    # The table does not say how many GPUs a node has: where that is what lacks, it cannot help.
+    if not (judged and all(item.outcome.too_few_gpus for item in judged)):
+        candidates += [known for row in products.table() if (known := named_class(row.slug)) is not None]
+    enough = (
+        item
+        for item in sorted(candidates, key=_size)
+        if item.name not in eligible and item.usable is not None and item.usable.lower >= made.per_gpu.expected
+    )
+    tried = islice(enough, _TRIES)
+    fitting = (item for item in tried if judge_class(item, estimates, gpus).outcome.outcome is Outcome.FITS)
+    found = next(fitting, None)
+    return _use(found) if found is not None else None
+
+
+def _use(gpu_class: GPUClass) -> Advice:
+    usable = gpu_class.usable.lower if gpu_class.usable else 0
+    name = gpu_class.product
+    spelled = len(name) > 1 and not name[1].islower()
+    article = "an" if name[:1] in (_VOWEL_SOUND if spelled else "AEIOU") else "a"
+    return Advice(field="scheduling", value=gpu_class.name, message=f"{article} {name} ({gib(usable)} GiB)")
+
+
+def _size(gpu_class: GPUClass) -> tuple[int, str]:
+    return (gpu_class.usable.lower if gpu_class.usable else 0, gpu_class.name)
