@@ -1,0 +1,202 @@
+"""The answer to an admission request: LLMJobs validated, pods of a job annotated, steered, warned of or refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from llmjob.decision.message import warning_line
+from llmjob.decision.policy import Policy, effective_level
+from llmjob.decision.verdict import Action, Verdict
+from llmjob.names import JOB_LABEL, Level, Reason
+from llmjob.runtime.admission_review import Answer, Cause
+from llmjob.runtime.judgement import Judgement, RoleJudgement
+from llmjob.runtime.pod_patch import patch_of, printed_need
+from llmjob.runtime.views import SeenJob, plain
+from llmjob.runtime.world import Missing, World
+from llmjob.workloads.llmjob import requests_from_llmjob
+from llmjob.workloads.pod import request_from_pod
+from llmjob.workloads.request import AnyRequest
+
+Request = Mapping[str, Any]
+_MIRROR = "kubernetes.io/config.mirror"
+_UNPROCESSABLE = 422
+
+
+class Admission:
+    """Answers reviews from a world's views; the only I/O is the world's bounded GET."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def __call__(self, route: Mapping[str, str], request: Request) -> Answer:
+        """Answer one request of a path's level, resource and verb."""
+        uid = str(request["uid"])
+        level = self._world.level(route["level"])
+        content = request.get("object")
+        if not self._world.settings.enabled or level is Level.OFF or not isinstance(content, Mapping):
+            return Answer(uid=uid)
+        if _metadata(content).get("deletionTimestamp"):
+            return Answer(uid=uid)
+        if route["resource"] == "llmjobs":
+            return self._validate_job(uid, level, request, content)
+        if request["operation"] != "CREATE" or _MIRROR in (_metadata(content).get("annotations") or {}):
+            return Answer(uid=uid)
+        if route["verb"] == "mutate":
+            return await self._mutate_pod(uid, level, request, content, steering=route.get("steering"))
+        return await self._validate_pod(uid, level, request, content)
+
+    def _validate_job(self, uid: str, level: Level, request: Request, content: Request) -> Answer:
+        namespace = str(request.get("namespace") or "")
+        seen = _seen(content, namespace)
+        old = request.get("oldObject")
+        before = _seen(old, namespace) if request["operation"] == "UPDATE" and isinstance(old, Mapping) else None
+        if seen.job is None:
+            if before is not None and before.content.get("spec") == content.get("spec"):
+                return Answer(uid=uid, reason=Reason.BAD_INPUT)
+            errors = seen.error.errors if seen.error else ()
+            causes = tuple(Cause(field=error.path, message=error.message) for error in errors)
+            return _invalid(uid, "; ".join(str(error) for error in errors), causes)
+        requests = requests_from_llmjob(seen.job)
+        deniable = before is None or before.job is None or _asked(requests) != _asked(requests_from_llmjob(before.job))
+        policy = self._policy(_tightened(level, *requests), deniable=deniable)
+        roles = tuple(RoleJudgement(request=asked, verdict=self._world.decide(asked, policy)) for asked in requests)
+        verdict = Judgement(namespace=namespace, name=seen.name, roles=roles).worst.verdict
+        if verdict.reason is Reason.BAD_INPUT and deniable:
+            field = verdict.unknown.field if verdict.unknown else "spec"
+            return _invalid(uid, verdict.message, (Cause(field=field, message=verdict.message),))
+        return _answer(uid, level, verdict)
+
+    async def _mutate_pod(
+        self, uid: str, level: Level, request: Request, pod: Request, *, steering: str | None
+    ) -> Answer:
+        asked, missing = await self._asked_by_pod(request, pod)
+        if asked is None:
+            return Answer(uid=uid)
+        level = _tightened(level, asked)
+        policy = self._policy(level, deniable=_deniable(pod, level), missing=missing, steering=steering)
+        verdict = self._world.decide(asked, policy)
+        return Answer(uid=uid, reason=verdict.reason, patch=patch_of(pod, verdict, steering=policy.steering))
+
+    async def _validate_pod(self, uid: str, level: Level, request: Request, pod: Request) -> Answer:
+        asked, missing = await self._asked_by_pod(request, pod)
+        if asked is None:
+            return Answer(uid=uid)
+        level = _tightened(level, asked)
+        policy = self._policy(level, deniable=_deniable(pod, level), missing=missing)
+        verdict = self._world.decide(asked, policy)
+        if verdict.action is Action.DENY and verdict.reason is not Reason.PENDING:
+            verdict = await self._look_again(request, pod, level, verdict)
+        return _answer(uid, level, verdict)
+
+    async def _look_again(self, request: Request, pod: Request, level: Level, verdict: Verdict) -> Verdict:
+        """Before a denial the job is read again: it may be another, or gone; without an answer nothing is denied."""
+        namespace, name = _job_of(request, pod)
+        found = await self._world.read_again(namespace, name)
+        job = None if isinstance(found, Missing) else found
+        asked = request_from_pod(_placed(request, pod), job, missing=found is Missing.NOT_FOUND)
+        deniable = _deniable(pod, level)
+        if asked is None:
+            return verdict
+        if found is Missing.NO_ANSWER:
+            known = self._world.jobs.find(namespace, name)
+            before = request_from_pod(_placed(request, pod), known.job if known else None)
+            return self._world.decide(before or asked, self._policy(level, deniable=deniable, stale=True))
+        return self._world.decide(asked, self._policy(level, deniable=deniable, missing=found is Missing.NOT_FOUND))
+
+    async def _asked_by_pod(self, request: Request, pod: Request) -> tuple[AnyRequest | None, bool]:
+        """What a pod asks for, and whether its job surely does not exist; None where nothing asks for a GPU."""
+        namespace, name = _job_of(request, pod)
+        asked = request_from_pod(_placed(request, pod), None)
+        if asked is None:
+            return None, False
+        found = await self._world.job(namespace, name)
+        if isinstance(found, Missing):
+            missing = found is Missing.NOT_FOUND
+            return request_from_pod(_placed(request, pod), None, missing=missing), missing
+        return request_from_pod(_placed(request, pod), found), False
+
+    def _policy(
+        self, level: Level, *, deniable: bool, missing: bool = False, stale: bool = False, steering: str | None = None
+    ) -> Policy:
+        settings = self._world.settings
+        return Policy(
+            level=level,
+            inventory_complete=settings.inventory.complete,
+            deniable=deniable,
+            stale=stale or self._world.stale,
+            missing=missing,
+            steering=(steering or settings.steering) == "exclude" and level is not Level.AUDIT,
+        )
+
+
+def _answer(uid: str, level: Level, verdict: Verdict) -> Answer:
+    audit = {"level": str(level), "reason": str(verdict.reason)}
+    if verdict.need is not None:
+        audit["need"] = printed_need(verdict.need)
+    if verdict.action is Action.DENY:
+        causes = [Cause(field=_blamed(verdict), message=verdict.message, reason=str(verdict.reason))]
+        causes += [
+            Cause(field=_in_spec(found.field), message=found.message, reason="Advice") for found in verdict.advice
+        ]
+        return Answer(
+            uid=uid, allowed=False, reason=verdict.reason, message=f"{verdict.reason}: {verdict.message}",
+            causes=tuple(causes), audit=audit,
+        )  # fmt: skip
+    warnings = (warning_line(verdict), *verdict.warnings) if verdict.action is Action.WARN else ()
+    return Answer(uid=uid, reason=verdict.reason, warnings=warnings, audit=audit)
+
+
+def _tightened(level: Level, *requests: AnyRequest) -> Level:
+    """The namespace's level, or a job's own where that is stricter."""
+    for request in requests:
+        level = effective_level(level, request.enforcement)
+    return level
+
+
+def _invalid(uid: str, message: str, causes: tuple[Cause, ...]) -> Answer:
+    return Answer(uid=uid, allowed=False, code=_UNPROCESSABLE, reason=Reason.BAD_INPUT, message=message, causes=causes)
+
+
+def _blamed(verdict: Verdict) -> str:
+    if verdict.unknown is not None:
+        return verdict.unknown.field
+    return "spec.topology" if verdict.reason is Reason.NOT_ENOUGH_GPUS_PER_NODE else "spec"
+
+
+def _in_spec(field: str) -> str:
+    return field if field.startswith("spec.") else f"spec.{field}"
+
+
+def _asked(requests: tuple[AnyRequest, ...]) -> list[tuple[str, str]]:
+    """The part of a job that decides: the hash covers everything but the fleet."""
+    return sorted((request.role, request.input_hash) for request in requests)
+
+
+def _seen(content: Mapping[str, Any], namespace: str) -> SeenJob:
+    whole = {**content, "metadata": {**_metadata(content), "namespace": namespace}}
+    if not whole["metadata"].get("name"):
+        # With generateName the API server fills the name in after admission.
+        whole["metadata"]["name"] = str(whole["metadata"].get("generateName", "")).rstrip("-.") or "generated"
+    return SeenJob.of(plain(whole))
+
+
+def _placed(request: Request, pod: Request) -> Mapping[str, Any]:
+    """The pod with its namespace, which a pod at CREATE may lack."""
+    return {**pod, "metadata": {**_metadata(pod), "namespace": str(request.get("namespace") or "")}}
+
+
+def _job_of(request: Request, pod: Request) -> tuple[str, str]:
+    labels = _metadata(pod).get("labels")
+    name = labels.get(JOB_LABEL) if isinstance(labels, Mapping) else None
+    return str(request.get("namespace") or ""), str(name or "")
+
+
+def _deniable(pod: Request, level: Level) -> bool:
+    """Bare pods; under `strict` a controller's pods too."""
+    owners = _metadata(pod).get("ownerReferences")
+    owned = isinstance(owners, list) and any(isinstance(o, Mapping) and o.get("controller") for o in owners)
+    return level is Level.STRICT or not owned
+
+
+def _metadata(content: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = content.get("metadata")
+    return dict(metadata) if isinstance(metadata, Mapping) else {}

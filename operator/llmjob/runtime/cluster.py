@@ -1,0 +1,125 @@
+"""The only I/O with the API server besides Kopf's watches: list in chunks, get, patch a status, post an event."""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+
+from llmjob.names import GROUP, PLURAL, VERSION
+from llmjob.runtime.access import Access
+
+CHUNK: Final = 500
+NODES: Final = "/api/v1/nodes"
+JOBS: Final = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
+_TIMEOUT: Final = 30.0
+_NOT_FOUND: Final = 404
+_FIRST_ERROR: Final = 400
+_LONGEST: Final = 300
+
+Object = Mapping[str, Any]
+
+
+class ClusterError(Exception):
+    """The API server gave no answer or refused; `status` is the HTTP status, None where there was no answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Cluster:
+    """A session with the API server; use it as an asynchronous context manager, inside one event loop."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._ssl: ssl.SSLContext | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._ssl = self._access.ssl_context()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._ssl, limit=16), headers={"Accept": "application/json"}
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def list(self, path: str) -> AsyncIterator[Object]:
+        """Every object of a collection, by chunks of 500."""
+        token: str | None = None
+        while True:
+            query = {"limit": str(CHUNK)} | ({"continue": token} if token else {})
+            page = await self._ask("GET", path, query=query)
+            for item in page.get("items") or ():
+                yield item
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return
+
+    async def get(self, path: str, *, timeout: float = _TIMEOUT) -> Object | None:  # noqa: ASYNC109, a bound of HTTP
+        """One object; None where there is none (404)."""
+        try:
+            return await self._ask("GET", path, timeout=timeout)
+        except ClusterError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    async def find_job(self, namespace: str, name: str, *, timeout: float) -> Object | None:  # noqa: ASYNC109
+        """One LLMJob; None where there is none."""
+        return await self.get(job_path(namespace, name), timeout=timeout)
+
+    async def patch_status(self, namespace: str, name: str, patch: Object) -> Object | None:
+        """Merge-patch an LLMJob's status and return the object; None where it is gone."""
+        try:
+            return await self._ask(
+                "PATCH", f"{job_path(namespace, name)}/status", body=patch, content="application/merge-patch+json"
+            )
+        except ClusterError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    async def post_event(self, namespace: str, event: Object) -> None:
+        """Create a core/v1 Event."""
+        await self._ask("POST", f"/api/v1/namespaces/{namespace}/events", body=event, content="application/json")
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content: str | None = None,
+        timeout: float = _TIMEOUT,  # noqa: ASYNC109
+    ) -> Object:
+        if self._session is None:
+            raise RuntimeError("the cluster's session is not open")
+        headers = {"Content-Type": content} if content else {}
+        bearer = self._access.bearer()
+        if bearer:
+            headers["Authorization"] = f"Bearer {bearer}"
+        try:
+            async with self._session.request(
+                method, self._access.server.rstrip("/") + path, params=query, json=body, headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout),
+            ) as answer:  # fmt: skip
+                if answer.status >= _FIRST_ERROR:
+                    said = (await answer.text())[:_LONGEST]
+                    raise ClusterError(f"{method} {path}: {answer.status} {answer.reason}: {said}", answer.status)
+                found: Object = await answer.json()
+                return found
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ClusterError(f"{method} {path}: no answer ({error or type(error).__name__})") from error
+
+
+def job_path(namespace: str, name: str) -> str:
+    """The path of one LLMJob."""
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"

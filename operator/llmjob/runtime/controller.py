@@ -1,0 +1,155 @@
+"""The controller: what every LLMJob's status should say, written where it differs. Level-triggered: whatever happened
+before, a pass makes it right; one that fails is repeated.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from llmjob.decision.policy import Policy
+from llmjob.names import API_VERSION, KIND, Condition, Reason
+from llmjob.runtime.cluster import Cluster, ClusterError
+from llmjob.runtime.judgement import Judgement, judge
+from llmjob.runtime.status import condition_of, merge_patch, status_of
+from llmjob.runtime.views import Key, SeenJob
+from llmjob.runtime.world import World
+
+_log: Final = logging.getLogger(__name__)
+_SETTLE: Final = 0.2
+_RETRY: Final = 2.0
+_LONGEST_EVENT: Final = 1024
+
+
+def utc_now() -> str:
+    """The moment as Kubernetes writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Controller:
+    """Keeps a set of jobs to look at, and looks at them one after the other."""
+
+    def __init__(self, world: World, cluster: Cluster, now: Callable[[], str] = utc_now) -> None:
+        self._world, self._cluster, self._now = world, cluster, now
+        self._due: dict[Key, None] = {}
+        self._wake = asyncio.Event()
+        self._judgements: dict[Key, Judgement] = {}
+        self._generation: str | None = None
+
+    def job_changed(self, key: Key) -> None:
+        """Something happened to a job: look at it."""
+        self._due[key] = None
+        self._wake.set()
+
+    def fleet_changed(self) -> None:
+        """Something happened to a node, or the settings: look at all jobs if the classes are others now."""
+        self._wake.set()
+
+    def resync(self) -> None:
+        """Look at all jobs."""
+        self._generation = None
+        self._wake.set()
+
+    def judgements(self) -> Iterator[Judgement]:
+        """The newest judgement of every job there is."""
+        for key, judgement in tuple(self._judgements.items()):
+            if self._world.jobs.find(*key) is not None:
+                yield judgement
+
+    async def run(self) -> None:
+        """Work until cancelled; changes that come together are handled together."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(_SETTLE)
+            self._wake.clear()
+            failed = await self.work_off()
+            if failed:
+                self._due.update(dict.fromkeys(failed))
+                await asyncio.sleep(_RETRY)
+                self._wake.set()
+
+    async def work_off(self) -> list[Key]:
+        """Look at every job that is due; those whose write failed."""
+        self._refill()
+        failed = []
+        while self._due:
+            key = next(iter(self._due))
+            del self._due[key]
+            try:
+                await self._look_at(key)
+            except ClusterError as error:
+                _log.warning("status of %s/%s not written, will be repeated: %s", *key, error)
+                failed.append(key)
+            except Exception:  # noqa: BLE001, one job's bug must not keep the others from theirs
+                _log.exception("a bug while judging %s/%s", *key)
+        return failed
+
+    def _refill(self) -> None:
+        generation = f"{self._world.fleet.generation}/{id(self._world.settings)}"
+        if generation != self._generation:
+            self._generation = generation
+            self._due.update(dict.fromkeys((seen.namespace, seen.name) for seen in self._world.jobs))
+        for key in [key for key in self._judgements if self._world.jobs.find(*key) is None]:
+            del self._judgements[key]
+
+    async def _look_at(self, key: Key) -> None:
+        seen = self._world.jobs.find(*key)
+        if seen is None or seen.deleting:
+            self._judgements.pop(key, None)
+            return
+        judgement = self._judge(seen)
+        if judgement is None:
+            self._judgements.pop(key, None)
+        else:
+            self._judgements[key] = judgement
+        current = seen.content.get("status") or {}
+        wanted = status_of(seen, judgement, self._now())
+        patch = merge_patch(current, wanted)
+        if not patch:
+            return
+        stored = await self._cluster.patch_status(seen.namespace, seen.name, {"status": patch})
+        if stored is None:
+            return
+        self._keep(seen, stored)
+        before, after = condition_of(current, Condition.FITS), condition_of(wanted, Condition.FITS)
+        if after and (
+            before is None or (before.get("status"), before.get("reason")) != (after["status"], after["reason"])
+        ):
+            await self._tell(seen, str(after["reason"]), str(after["message"]))
+
+    def _judge(self, seen: SeenJob) -> Judgement | None:
+        if seen.job is None:
+            return None
+        policy = Policy(inventory_complete=self._world.settings.inventory.complete)
+        return judge(seen, self._world.fleet, policy)
+
+    def _keep(self, seen: SeenJob, stored: object) -> None:
+        """What the write returned is newer than what was seen, unless the watch was faster."""
+        known = self._world.jobs.find(seen.namespace, seen.name)
+        if known is seen and isinstance(stored, dict):
+            self._world.jobs.apply(None, stored)
+
+    async def _tell(self, seen: SeenJob, reason: str, message: str) -> None:
+        """An event about the new verdict; one that cannot be posted is only logged."""
+        now = self._now()
+        metadata = seen.content.get("metadata") or {}
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{seen.name}.", "namespace": seen.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION, "kind": KIND, "namespace": seen.namespace, "name": seen.name,
+                "uid": metadata.get("uid"),
+            },
+            "type": "Normal" if reason == Reason.FITS else "Warning",
+            "reason": reason,
+            "message": message[:_LONGEST_EVENT],
+            "source": {"component": "llmjob-controller"},
+            "reportingComponent": "llmjob.dev/controller",
+            "firstTimestamp": now, "lastTimestamp": now, "count": 1,
+        }  # fmt: skip
+        try:
+            await self._cluster.post_event(seen.namespace, event)
+        except ClusterError as error:
+            _log.warning("event on %s/%s not posted: %s", seen.namespace, seen.name, error)

@@ -1,0 +1,168 @@
+"""What Prometheus reads; names and labels are the contract's. Predictions are read at each scrape from what is known
+then, so that the series of deleted jobs and vanished classes disappear.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from llmjob.decision.verdict import Verdict
+from llmjob.estimator.interval import Interval
+from llmjob.fleet.fleet import Fleet
+from llmjob.runtime.judgement import Judgement
+from llmjob.runtime.status import FITS
+from llmjob.runtime.views import View
+
+_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
+_ROLE: Final = ("namespace", "llmjob", "role")
+
+
+class Admissions:
+    """Counters of the webhook."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "llmjob_admission_requests_total",
+            "Admission requests answered, by what was asked and how it ended.",
+            ("webhook", "operation", "outcome", "reason"),
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "llmjob_admission_duration_seconds",
+            "Time to answer an admission request.",
+            ("webhook",),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+
+    def count(self, webhook: str, operation: str, outcome: str, reason: str, seconds: float) -> None:
+        """One answered request."""
+        self._requests.labels(webhook, operation, outcome, reason).inc()
+        self._duration.labels(webhook).observe(seconds)
+
+
+class ProcessState(Collector):
+    """Ages of the views and the certificate's expiry."""
+
+    def __init__(self, views: Mapping[str, View], expiry: Callable[[], float | None] | None = None) -> None:
+        self._views, self._expiry = views, expiry
+
+    def collect(self) -> Iterator[Metric]:
+        age = GaugeMetricFamily("llmjob_view_age_seconds", "Time since the view's last news.", labels=("view",))
+        for name, view in self._views.items():
+            if view.synced:
+                age.add_metric((name,), view.age)
+        yield age
+        expiry = self._expiry() if self._expiry else None
+        if expiry is not None:
+            yield GaugeMetricFamily(
+                "llmjob_certificate_expiry_timestamp_seconds", "When the webhook's certificate expires.", value=expiry
+            )
+
+
+class FleetState(Collector):
+    """GPU classes of the moment."""
+
+    def __init__(self, fleet: Callable[[], Fleet]) -> None:
+        self._fleet = fleet
+
+    def collect(self) -> Iterator[Metric]:
+        nodes = GaugeMetricFamily("llmjob_gpu_class_nodes", "Nodes of a GPU class.", labels=("class",))
+        gpus = GaugeMetricFamily(
+            "llmjob_gpu_class_gpus", "GPUs of a class, as the scheduler hands them out.", labels=("class",)
+        )
+        memory = GaugeMetricFamily(
+            "llmjob_gpu_class_memory_bytes", "Memory per GPU of a class.", labels=("class", "kind")
+        )
+        fleet = self._fleet()
+        offered = _offered(fleet)
+        for gpu_class in fleet.classes():
+            nodes.add_metric((gpu_class.name,), gpu_class.nodes)
+            gpus.add_metric((gpu_class.name,), offered.get(gpu_class.name, 0))
+            for kind, found in (("reported", gpu_class.reported), ("usable", gpu_class.usable)):
+                if found is not None:
+                    memory.add_metric((gpu_class.name, f"{kind}_lower"), found.lower)
+                    memory.add_metric((gpu_class.name, f"{kind}_upper"), found.upper)
+        yield from (nodes, gpus, memory)
+
+
+def _offered(fleet: Fleet) -> dict[str, int]:
+    """GPUs of each class over all its nodes."""
+    counted: dict[str, int] = {}
+    shapes = [(shape, len(members)) for shape, members in fleet.groups.items()]
+    for shape, nodes in (*shapes, *((pool.shape, pool.nodes) for pool in fleet.pools)):
+        for offer in shape.offers:
+            counted[offer.class_name] = counted.get(offer.class_name, 0) + nodes * (offer.units or 0)
+    return counted
+
+
+class Predictions(Collector):
+    """What is predicted of every job there is."""
+
+    def __init__(self, judgements: Callable[[], Iterable[Judgement]]) -> None:
+        self._judgements = judgements
+
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily(
+            "llmjob_info", "A role of an LLMJob.", labels=(*_ROLE, "engine", "method", "reference_class")
+        )
+        memory = GaugeMetricFamily(
+            "llmjob_estimated_gpu_memory_bytes",
+            "Estimated memory per GPU on the worst rank.",
+            labels=(*_ROLE, "measure", "bound"),
+        )
+        parts = GaugeMetricFamily(
+            "llmjob_estimated_gpu_memory_component_bytes",
+            "One part of the estimated memory per GPU.",
+            labels=(*_ROLE, "component", "bound"),
+        )
+        per_token = GaugeMetricFamily(
+            "llmjob_kv_cache_bytes_per_token", "KV cache per token on the worst rank.", labels=_ROLE
+        )
+        fits = GaugeMetricFamily("llmjob_fits", "1 where it fits, 0 where it does not.", labels=_ROLE)
+        reasons = GaugeMetricFamily("llmjob_verdict_info", "The verdict's reason.", labels=(*_ROLE, "reason"))
+        for judgement in self._judgements():
+            for role in judgement.roles:
+                verdict = role.verdict
+                place = (judgement.namespace, judgement.name, role.name)
+                info.add_metric((*place, role.engine or "", role.method or "", verdict.reference_class or ""), 1)
+                reasons.add_metric((*place, str(verdict.reason)), 1)
+                if verdict.reason in FITS:
+                    fits.add_metric(place, FITS[verdict.reason])
+                _add_estimate(verdict, place, memory, parts, per_token)
+        yield from (info, memory, parts, per_token, fits, reasons)
+
+
+def _add_estimate(
+    verdict: Verdict,
+    place: tuple[str, str, str],
+    memory: GaugeMetricFamily,
+    parts: GaugeMetricFamily,
+    per_token: GaugeMetricFamily,
+) -> None:
+    estimate = verdict.estimate
+    if estimate is None:
+        return
+    measures = {"process": estimate.per_gpu}
+    if estimate.measures is not None:
+        measures = {
+            "allocated": estimate.measures.allocated,
+            "reserved": estimate.measures.reserved,
+            "process": estimate.measures.process,
+        }
+    for measure, interval in measures.items():
+        for bound, value in _bounds(interval):
+            memory.add_metric((*place, measure, bound), value)
+    for component in estimate.components:
+        for bound, value in _bounds(component.memory):
+            parts.add_metric((*place, str(component.name), bound), value)
+    if estimate.kv_bytes_per_token is not None:
+        per_token.add_metric(place, estimate.kv_bytes_per_token)
+
+
+def _bounds(interval: Interval) -> tuple[tuple[str, int], ...]:
+    return ("lower", interval.lower), ("expected", interval.expected), ("upper", interval.upper)

@@ -1,0 +1,269 @@
+"""The two processes, wired: Kopf's life cycle, views, sockets. Exit codes: 0 after a stop, 64 usage, 69 no cluster."""
+
+import asyncio
+import gc
+import json
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Final
+
+import kopf
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from llmjob.runtime.access import Access, NoCluster, find_access
+from llmjob.runtime.admission import Admission
+from llmjob.runtime.cluster import Cluster, ClusterError, Object
+from llmjob.runtime.controller import Controller
+from llmjob.runtime.feed import Feed, NotInstalled
+from llmjob.runtime.metrics import Admissions, FleetState, Predictions, ProcessState
+from llmjob.runtime.server import admission_application, health_application, listening
+from llmjob.runtime.settings import SettingsError
+from llmjob.runtime.tls import Certificate
+from llmjob.runtime.views import JobView, NodeView
+from llmjob.runtime.world import FindJob, World
+
+_EX_USAGE: Final = 64
+_EX_UNAVAILABLE: Final = 69
+_EX_SOFTWARE: Final = 70
+_log: Final = logging.getLogger("llmjob")
+
+
+def run_webhook(
+    *,
+    kubeconfig: str | None,
+    settings: str | None,
+    host: str,
+    port: int,
+    metrics_port: int,
+    tls_cert: str,
+    tls_key: str,
+    log_format: str,
+) -> None:
+    """Serve admission until SIGTERM or SIGINT."""
+
+    async def process(access: Access, stop: asyncio.Event) -> None:
+        async with AsyncExitStack() as stack:
+            cluster = await stack.enter_async_context(Cluster(access))
+            world = World(nodes=NodeView(), jobs=JobView(), find_job=_finder(cluster))
+            certificate = Certificate(tls_cert, tls_key)
+            metrics = _registry()
+            admissions = Admissions(metrics)
+            metrics.register(ProcessState({"nodes": world.nodes, "llmjobs": world.jobs}, lambda: certificate.expiry))
+            metrics.register(FleetState(lambda: world.fleet))
+            feed = Feed(world, cluster, settings=settings)
+            certificate.refresh()
+
+            def ready() -> str | None:
+                if stop.is_set():
+                    return "stopping"
+                if not certificate.loaded:
+                    return f"no valid certificate in {tls_cert} yet"
+                return None if world.nodes.synced and world.jobs.synced else "views not complete yet"
+
+            health = health_application(metrics, ready, lambda: None)
+            at = await stack.enter_async_context(listening(health, host, metrics_port))
+            _log.info("metrics and health on port %d", at)
+
+            async def serve(_: object) -> AsyncIterator[dict[str, str]]:
+                application = admission_application(Admission(world), admissions)
+                async with listening(application, host, port, certificate) as bound:
+                    _log.info("admission on port %d", bound)
+                    yield {"url": f"https://{host}:{bound}"}
+                    await asyncio.Event().wait()
+
+            await _operate(access, stop, feed, server=serve, tasks=(lambda: certificate.watch(lambda: None),))
+
+    _run(process, kubeconfig, log_format)
+
+
+def run_controller(
+    *,
+    kubeconfig: str | None,
+    settings: str | None,
+    host: str,
+    metrics_port: int,
+    log_format: str,
+    resync: float,
+) -> None:
+    """Keep status, events and metrics right until SIGTERM or SIGINT."""
+
+    async def process(access: Access, stop: asyncio.Event) -> None:
+        async with AsyncExitStack() as stack:
+            cluster = await stack.enter_async_context(Cluster(access))
+            world = World(nodes=NodeView(), jobs=JobView(), find_job=_finder(cluster))
+            controller = Controller(world, cluster)
+            metrics = _registry()
+            metrics.register(ProcessState({"nodes": world.nodes, "llmjobs": world.jobs}))
+            metrics.register(FleetState(lambda: world.fleet))
+            metrics.register(Predictions(controller.judgements))
+            feed = Feed(
+                world, cluster, settings=settings,
+                fleet_changed=controller.fleet_changed, job_changed=controller.job_changed,
+            )  # fmt: skip
+
+            def ready() -> str | None:
+                if stop.is_set():
+                    return "stopping"
+                return None if world.nodes.synced and world.jobs.synced else "views not complete yet"
+
+            async def keep_resyncing() -> None:
+                while True:
+                    await asyncio.sleep(resync)
+                    controller.resync()
+
+            health = health_application(metrics, ready, lambda: None)
+            at = await stack.enter_async_context(listening(health, host, metrics_port))
+            _log.info("metrics and health on port %d", at)
+            await _operate(access, stop, feed, tasks=(controller.run, keep_resyncing))
+
+    _run(process, kubeconfig, log_format)
+
+
+def _finder(cluster: Cluster) -> FindJob:
+    async def find(namespace: str, name: str, timeout: float) -> Object | None:  # noqa: ASYNC109, a bound of HTTP
+        return await cluster.find_job(namespace, name, timeout=timeout)
+
+    return find
+
+
+async def _operate(
+    access: Access,
+    stop: asyncio.Event,
+    feed: Feed,
+    *,
+    server: Callable[[object], AsyncIterator[dict[str, str]]] | None = None,
+    tasks: tuple[Callable[[], Awaitable[None]], ...] = (),
+) -> None:
+    """Fill the views, then run Kopf's operator with the feed's watches until `stop`."""
+    await _first_lists(feed, stop)
+    registry = kopf.OperatorRegistry()
+    background: list[asyncio.Task[None]] = []
+
+    @kopf.on.login(registry=registry)
+    def login(**_: object) -> kopf.ConnectionInfo:
+        return access.connection()
+
+    @kopf.on.startup(registry=registry, retries=3, backoff=2)
+    async def configure(settings: kopf.OperatorSettings, **_: object) -> None:
+        _configure(settings)
+        settings.admission.server = server  # type: ignore[assignment]
+        loops = (feed.keep_listing, feed.keep_settings, *tasks)
+        background.extend(asyncio.ensure_future(_forever(loop, stop)) for loop in loops)
+        gc.collect()
+        gc.freeze()
+
+    feed.register(registry)
+    ended = asyncio.ensure_future(kopf.operator(registry=registry, clusterwide=True, stop_flag=stop))
+    try:
+        await ended
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+
+
+async def _first_lists(feed: Feed, stop: asyncio.Event, attempts: int = 5) -> None:
+    """The API server may start at the same time as we do."""
+    for attempt in range(1, attempts + 1):
+        try:
+            await feed.start()
+        except ClusterError as error:
+            if attempt == attempts or stop.is_set():
+                raise
+            _log.warning("%s; trying again", error)
+            await asyncio.sleep(attempt)
+        else:
+            return
+
+
+async def _forever(loop: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """A loop that fails ends the process: a supervisor restarts it, a silent half of it would not be seen."""
+    try:
+        await loop()
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        _log.exception("a bug; stopping")
+        stop.set()
+        raise
+
+
+def _configure(settings: kopf.OperatorSettings) -> None:
+    settings.admission.managed = None
+    settings.peering.standalone = True
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = (1, 2, 5, 10)
+    settings.queueing.worker_limit = None
+    settings.persistence.finalizer = "llmjob.dev/finalizer"
+
+
+def _registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def _run(process: Callable[[Access, asyncio.Event], Awaitable[None]], kubeconfig: str | None, log_format: str) -> None:
+    _log_lines(log_format)
+    try:
+        access = find_access(kubeconfig)
+    except NoCluster as error:
+        _stop(str(error), _EX_UNAVAILABLE)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        working = asyncio.ensure_future(process(access, stop))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        await working
+
+    try:
+        asyncio.run(main())
+    except SettingsError as error:
+        _stop(f"settings: {error}", _EX_USAGE)
+    except (ClusterError, NotInstalled) as error:
+        _stop(str(error), _EX_UNAVAILABLE)
+    except OSError as error:
+        _stop(f"cannot listen: {error}", _EX_UNAVAILABLE)
+
+
+def _stop(message: str, code: int) -> None:
+    _log.critical("%s", message)
+    sys.exit(code)
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "time": moment, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()
+        }  # fmt: skip
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _log_lines(log_format: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        _JsonLines() if log_format == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for noisy in ("kopf.objects", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

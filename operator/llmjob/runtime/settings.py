@@ -1,0 +1,163 @@
+"""The operator's settings: one YAML document, from a file or a ConfigMap, checked as a whole."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from llmjob.api.reader import BadInput, read_yaml
+from llmjob.fleet.declared import read_pools
+from llmjob.fleet.fleet import Fleet, Pool
+from llmjob.names import Level
+
+CONFIG_MAP_PREFIX: Final = "configmap:"
+_KEY: Final = "settings.yaml"
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be read; the message names the key and the fix."""
+
+
+def _seconds(value: object) -> object:
+    """A duration as Go writes it ("5m", "1m30s", "500ms") in seconds; a bare number is refused as ambiguous."""
+    if not isinstance(value, str):
+        raise ValueError("is no duration; write it like 30s, 5m or 1h")  # noqa: TRY004, pydantic reports ValueError
+    parts = _DURATION.findall(value)
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        raise ValueError(f"{value!r} is no duration; write it like 30s, 5m or 1h")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel, validate_by_name=True)
+
+
+class Views(_Section):
+    """How fresh the views are kept, in seconds: a LIST each `list_interval`, denials only up to `max_age`."""
+
+    list_interval: Duration = 300.0
+    max_age: Duration = 600.0
+
+
+class Inventory(_Section):
+    """The administrator's word on the fleet: whether the nodes are all there are, and pools not seen yet."""
+
+    complete: bool = False
+    pools: tuple[dict[str, Any], ...] = ()
+
+    @cached_property
+    def declared(self) -> tuple[Pool, ...]:
+        """The declared pools as the fleet has them."""
+        return read_pools(list(self.pools))
+
+
+class Settings(_Section):
+    """Everything an administrator may set; defaults are the contract's."""
+
+    enabled: bool = True
+    default_enforcement: Literal["audit", "warn", "enforce", "strict", "off"] = "warn"
+    steering: Literal["exclude", "off"] = "exclude"
+    inventory: Inventory = Inventory()
+    views: Views = Views()
+
+    @property
+    def default_level(self) -> Level:
+        return Level(self.default_enforcement)
+
+    def with_pools(self, fleet: Fleet) -> Fleet:
+        """The fleet and the declared pools."""
+        declared = self.inventory.declared
+        return replace(fleet, pools=(*fleet.pools, *declared)) if declared else fleet
+
+    @classmethod
+    def from_text(cls, text: str) -> "Settings":
+        """Read settings from YAML; an empty text is the defaults.
+
+        Raises:
+            SettingsError: naming the key.
+        """
+        try:
+            documents = read_yaml(text)
+        except BadInput as error:
+            raise SettingsError(str(error)) from error
+        if len(documents) > 1:
+            raise SettingsError("more than one YAML document")
+        content = documents[0] if documents else {}
+        if not isinstance(content, Mapping):
+            raise SettingsError("no mapping of settings")
+        try:
+            settings = cls.model_validate(_tuples(content))
+            _ = settings.inventory.declared
+        except ValidationError as error:
+            raise SettingsError("; ".join(_said(found) for found in error.errors(include_url=False))) from error
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
+        return settings
+
+
+def read_settings(path: str) -> Settings:
+    """Settings from a file.
+
+    Raises:
+        SettingsError: when it cannot be read.
+    """
+    try:
+        return Settings.from_text(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def config_map_of(place: str) -> tuple[str, str] | None:
+    """Namespace and name of `configmap:NAMESPACE/NAME`; None where the place is a file.
+
+    Raises:
+        SettingsError: when either is missing.
+    """
+    if not place.startswith(CONFIG_MAP_PREFIX):
+        return None
+    namespace, _, name = place.removeprefix(CONFIG_MAP_PREFIX).partition("/")
+    if not namespace or not name or "/" in name:
+        raise SettingsError(f"{place!r}: write it as configmap:NAMESPACE/NAME")
+    return namespace, name
+
+
+def text_of(config_map: Mapping[str, Any]) -> str:
+    """The settings in a ConfigMap: its key settings.yaml, else its only key.
+
+    Raises:
+        SettingsError: when it holds several keys and none of that name.
+    """
+    data = config_map.get("data") or {}
+    if _KEY in data or len(data) == 0:
+        return str(data.get(_KEY, ""))
+    if len(data) > 1:
+        raise SettingsError(f"the ConfigMap holds {', '.join(sorted(data))}; put the settings under {_KEY}")
+    return str(next(iter(data.values())))
+
+
+def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists as the tuples of frozen models; null is absent."""
+    kept: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            kept[key] = _tuples(value)
+        elif value is not None:
+            kept[key] = tuple(value) if isinstance(value, list) else value
+    return kept
+
+
+def _said(error: Any) -> str:  # noqa: ANN401, pydantic's ErrorDetails
+    path = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{path} is unknown"
+    return f"{path}: {error['msg'].removeprefix('Value error, ')}"
