@@ -52,7 +52,8 @@ def _whole(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-Integer = Annotated[int, BeforeValidator(_whole)]
+# The last of an integer's annotations, so that its bounds stand in the schema.
+WHOLE: Final = BeforeValidator(_whole)
 Word = Annotated[str, Field(min_length=1, max_length=63)]
 
 

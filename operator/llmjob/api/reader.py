@@ -44,7 +44,7 @@ def read_llmjob(content: Mapping[str, Any]) -> ReadLLMJob:
     wrong = tuple(_identity(content))
     if wrong:
         raise BadInput(wrong)
-    metadata = content.get("metadata")
+    metadata = content.get("metadata") or {}
     spec = content.get("spec")
     wanted = {
         "metadata": _metadata(metadata) if isinstance(metadata, Mapping) else metadata,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from llmjob.api.base import ApiModel, Integer, stated
+from llmjob.api.base import WHOLE, ApiModel, stated
 
 Key = Annotated[str, Field(min_length=1, max_length=317)]
 Value = Annotated[str, Field(max_length=63)]
@@ -60,7 +60,7 @@ class Toleration(ApiModel):
     operator: Literal["Exists", "Equal"] | None = stated("Equal unless stated.")
     value: Value | None = stated("Taint value.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = stated("All unless stated.")
-    toleration_seconds: Annotated[Integer, Field(ge=-(2**31), le=2**31 - 1)] | None = stated(
+    toleration_seconds: Annotated[int, Field(ge=-(2**31), le=2**31 - 1), WHOLE] | None = stated(
         "How long NoExecute is tolerated."
     )
 

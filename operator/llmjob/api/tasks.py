@@ -5,14 +5,14 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from llmjob.api.base import ApiModel, Integer, Rule, RuledModel, Word, stated
+from llmjob.api.base import WHOLE, ApiModel, Rule, RuledModel, Word, stated
 from llmjob.api.patterns import FRACTION
 
-Tokens = Annotated[Integer, Field(ge=1, le=100_000_000)]
-Sequences = Annotated[Integer, Field(ge=1, le=1_000_000)]
-Degree = Annotated[Integer, Field(ge=1, le=16_384)]
-Rank = Annotated[Integer, Field(ge=1, le=65_536)]
-Small = Annotated[Integer, Field(ge=1, le=64)]
+Tokens = Annotated[int, Field(ge=1, le=100_000_000), WHOLE]
+Sequences = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
+Degree = Annotated[int, Field(ge=1, le=16_384), WHOLE]
+Rank = Annotated[int, Field(ge=1, le=65_536), WHOLE]
+Small = Annotated[int, Field(ge=1, le=64), WHOLE]
 Version = Annotated[str, Field(min_length=1, max_length=32)]
 Fraction = Annotated[str, Field(max_length=8, pattern=FRACTION)]
 Arguments = Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=128)]
@@ -47,6 +47,8 @@ _UTILIZATION: Final = Rule(
 
 class Inference(RuledModel):
     """Serve the model. `inference: {}` is valid: the engine's defaults, one sequence at a time."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (_UTILIZATION,)
 
     engine: Word | None = stated(
         "vLLM, SGLang, TGI, TensorRTLLM, LlamaCpp, Ollama or Transformers; vLLM for known models."
