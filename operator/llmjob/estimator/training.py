@@ -43,6 +43,7 @@ _BASIS: Final = {
 _MODELLED: Final = tuple(name for name, basis in _BASIS.items() if basis is Basis.MODELLED)
 # How far the ledger of live tensors is off where every setting is known, of activations and logits.
 _LEDGER_RESIDUAL: Final = Fraction(6, 100)
+_LIVE_RESIDUAL: Final = Fraction(1, 100)  # of everything: rounding to blocks, workspaces
 
 
 def estimate_training(model: Model, task: FineTuning, gpu: GPU | None = None) -> Estimate | Unknown:
@@ -118,7 +119,10 @@ def _live(expected: Instant, peaks: Sequence[Instant]) -> dict[ComponentName, In
 
 def _allocated(peaks: Sequence[Instant]) -> Interval:
     """Live bytes at the peak: the expected setting's, and the kindest and harshest with the ledger's residual."""
-    doubts = [_LEDGER_RESIDUAL * sum(instant.live.get(name, 0) for name in _MODELLED) for instant in peaks]
+    doubts = [
+        _LEDGER_RESIDUAL * sum(instant.live.get(name, 0) for name in _MODELLED) + _LIVE_RESIDUAL * instant.total
+        for instant in peaks
+    ]
     return Interval(
         floor(min(instant.total - doubt for instant, doubt in zip(peaks, doubts, strict=True))),
         peaks[0].total,

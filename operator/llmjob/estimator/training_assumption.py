@@ -88,7 +88,7 @@ def _settings(model: Model, task: FineTuning, method: str, rule: FrameworkRule, 
         base = Setting(
             elements=numbers.elements,
             optimizer=_optimizer(states, numbers, adapter),
-            logits=_logits_of(logits, numbers),
+            logits=_logits_of(logits, numbers, model),
             batch=task.micro_batch_size or 1,
             length=length,
             trains_base=not adapters,
@@ -253,22 +253,28 @@ def _checkpointing(task: FineTuning, rule: FrameworkRule) -> tuple[Fraction, ...
     return {"Full": (full,), "None": (none,), "Selective": (half, full, none)}.get(stated, (none, full))
 
 
-def _logits(task: FineTuning, rule: FrameworkRule) -> tuple[Fraction, ...]:
+def _logits(task: FineTuning, rule: FrameworkRule) -> tuple[tuple[Fraction, int], ...]:
+    """Bytes per token and entry at the loss's backward, and those that a caller who holds them keeps till the end."""
     if "LigerFusedLoss" in task.kernels:
-        return (Fraction(0),)
-    known = training_profile.logits_of_release(task.framework, task.framework_version)
-    if known is not None:
-        return (known,)
-    return tuple(dict.fromkeys((rule.logits.expected, rule.logits.low, rule.logits.high)))
+        return ((Fraction(0), 0),)
+    spread = training_profile.logits_of_release(task.framework, task.framework_version) or rule.logits
+    found = {spread.expected: 0, spread.low: 0, spread.high: _HALF if spread.high > spread.expected else 0}
+    return tuple(found.items())
 
 
-def _logits_of(backward: Fraction, numbers: _Numbers) -> Logits:
-    """A head prepared for k-bit training gives FP32 logits, of which 16 bit are then not a copy but one more."""
+def _logits_of(logits: tuple[Fraction, int], numbers: _Numbers, model: Model) -> Logits:
+    """A head prepared for k-bit training gives FP32 logits, of which 16 bit are then not a copy but one more.
+
+    So does a cap on the logits, whose tanh is kept.
+    """
+    backward, held = logits
     if not backward:
         return Logits(forward=Fraction(0), backward=Fraction(0))
     prepared = numbers.elements.matrices < numbers.elements.others == _SINGLE
-    most = backward + (_HALF if prepared else 0)
-    return Logits(forward=most if backward >= _COPYING else most - _HALF, backward=most)
+    capped = model.architecture is not None and model.architecture.final_softcapped
+    most = backward + _HALF * (prepared + capped)
+    forward = most if backward - held >= _COPYING else most - _HALF
+    return Logits(forward=forward, backward=most, held=Fraction(held))
 
 
 def _lengths(task: FineTuning) -> tuple[int, ...]:

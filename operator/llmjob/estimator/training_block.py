@@ -114,7 +114,9 @@ def backward_of_attention(block: BlockShape, numerics: Numerics) -> Cost:
     token += 2 * c * block.context + c * (block.query + block.key + block.value) + numerics.stream * block.hidden
     score = _scores(block, numerics)
     if score:
-        score += 4 + c + (c if numerics.autocast and numerics.stream != c else 0)
+        score += 4 + c + (c if numerics.autocast else 0)
+        # A base prepared for k-bit training computes its scores' gradients in FP32 throughout.
+        score += 4 if numerics.saves_input and numerics.stream != c else 0
     return Cost(token, score, 2 if numerics.attention is Kernel.PADDED else 0)
 
 

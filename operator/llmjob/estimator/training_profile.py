@@ -57,14 +57,14 @@ def framework(name: str | None) -> FrameworkRule:
     return FrameworkRule(_spread(raw["logits"]), raw["checkpointing"], raw["kbit"])
 
 
-def logits_of_release(name: str | None, release: str | None) -> Fraction | None:
+def logits_of_release(name: str | None, release: str | None) -> Spread | None:
     """Bytes per token and vocabulary entry where a framework's release says it, None where it does not."""
     numbers = _release(release)
     if not numbers:
         return None
     for entry in _data()["logits_by_release"]:
         if entry["framework"] == name and (not entry["before"] or numbers < _release(entry["before"])):
-            return Fraction(entry["logits"])
+            return _spread(entry["logits"])
     return None
 
 

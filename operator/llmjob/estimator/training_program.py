@@ -164,6 +164,12 @@ class Program:
         squares = setting.batch * setting.length**2
         return cost.token * setting.tokens + (cost.score * block.shape.heads + cost.mask) * squares + self._casts(block)
 
+    def _cached_casts(self) -> int:
+        """Casts of trainable weights that autocast caches until the forward ends, checkpointing or not."""
+        if not self.setting.trains_base or self.setting.kept_share == 1:
+            return 0
+        return sum(block.count * self._casts(block) for block in self.blocks)
+
     def _left(self, block: TrainedBlock, whole: int) -> int:
         """What a block leaves between its forward and its backward; checkpointing keeps its input besides the share."""
         share = self.setting.kept_share
@@ -191,7 +197,7 @@ class Program:
 
     def _head_cast(self) -> int:
         elements = self.setting.elements
-        if not elements.autocast or elements.stream == elements.compute:
+        if not elements.autocast or elements.stream == elements.compute or self.setting.quantized:
             return 0
         return elements.compute * (self.outside.embedding if self.outside.tied else self.outside.head)
 
@@ -202,7 +208,8 @@ class Program:
         activations = self._resident() + self._after_blocks() + self._head_cast()
         before = self._gradients_before()
         forward, backward = self.setting.logits.forward, self.setting.logits.backward
-        yield self._instant("loss", gradients=before, activations=activations, logits=self._logits(forward))
+        cached = activations + self._cached_casts()
+        yield self._instant("loss", gradients=before, activations=cached, logits=self._logits(forward))
         name = "backward of the loss"
         yield self._instant(name, gradients=before, activations=activations, logits=self._logits(backward))
 

@@ -1,6 +1,6 @@
 """An architecture's blocks as one rank of a training job sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -8,10 +8,22 @@ from typing import Final
 from llmjob.estimator.architecture import Architecture
 from llmjob.estimator.block import Attention, Block, LatentAttention, Mamba
 from llmjob.estimator.training_block import BlockShape
-from llmjob.estimator.weight import Split, Weight
+from llmjob.estimator.weight import Weight
 
 _ALL_LINEAR: Final = "alllinear"
-_ATTENTION_PATHS: Final = ("attn", "attention", "self_attention", "self_attn", "mixer")
+_ROLES: Final[Mapping[str, str]] = {
+    "q_proj": "q", "k_proj": "k", "v_proj": "v", "o_proj": "o",
+    "gate_proj": "gate", "up_proj": "up", "down_proj": "down",
+}  # fmt: skip
+# What families call their linears, by the names that an architecture's weights carry.
+_QKV: Final = ("q_proj", "k_proj", "v_proj")
+_OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "query_key_value": _QKV, "Wqkv": _QKV, "c_attn": _QKV, "W_pack": _QKV, "qkv_proj": _QKV,
+    "dense": ("o_proj",), "out_proj": ("o_proj",), "c_proj": ("o_proj", "down_proj"),
+    "gate_up_proj": ("gate_proj", "up_proj"), "w1": ("up_proj",), "w2": ("gate_proj",),
+    "fc1": ("up_proj",), "c_fc": ("up_proj",), "dense_h_to_4h": ("up_proj",),
+    "fc2": ("down_proj",), "dense_4h_to_h": ("down_proj",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,30 +55,30 @@ def trained_blocks(
     )
 
 
-def role(weight: Weight) -> str:
+def role(weight: Weight, block: Block) -> str:
     """What a linear does in its block: q, k, v, qkv, o, gate, up, gate_up, down, or "" for anything else."""
-    path = weight.name.split(".")
-    leaf = path[-1]
-    in_attention = any(part in _ATTENTION_PATHS for part in path[:-1])
-    if weight.split is Split.INPUTS:
-        return "o" if in_attention else "down"
-    if in_attention:
-        first = leaf[:1]
-        return first if leaf in {"q_proj", "k_proj", "v_proj"} else "qkv"
-    if weight.split is not Split.OUTPUTS:
-        return ""
-    return {"gate_proj": "gate", "gate_up_proj": "gate_up"}.get(leaf, "up")
+    leaf = weight.name.rsplit(".", 1)[-1]
+    found = _ROLES.get(leaf, "")
+    if found in {"q", "k", "v"} and isinstance(block.mixer, Attention) and block.mixer.fused_qkv:
+        return "qkv"
+    if found in {"gate", "up"} and block.feed_forward is not None and block.feed_forward.fused_gate_up:
+        return "gate_up"
+    return found
 
 
 def targeted(weight: Weight, targets: Sequence[str]) -> bool:
-    """Whether an adapter on `targets` (module names, or all-linear) trains this weight; experts are not linears."""
+    """Whether an adapter on `targets` (module names of any family, or all-linear) trains this weight.
+
+    Experts are not linears: their weights are one tensor.
+    """
     if not weight.linear or weight.inputs == 1 or weight.copies > 1:
         return False
     leaf = weight.name.rsplit(".", 1)[-1]
     for target in targets:
         if target.replace("-", "").replace("_", "").casefold() == _ALL_LINEAR:
             return True
-        if target in (leaf, weight.name) or weight.name.endswith("." + target):
+        last = target.rsplit(".", 1)[-1]
+        if leaf == last or leaf in _OTHER_NAMES.get(last, ()):
             return True
     return False
 
@@ -76,17 +88,20 @@ def _trained(block: Block, count: int, hidden: int, targets: Sequence[str], rank
     adapted = set()
     for weight in block.weights:
         matrix, bias = weight.on_rank(tensor)
+        name = role(weight, block)
         if weight.linear and weight.inputs > 1:
             matrices += matrix
             others += bias
             largest = max(largest, matrix // weight.copies)
         else:
             others += matrix + bias
-        if weight.inputs > 1 and role(weight) == "down":
+        if name == "down":
             down += matrix
         if targeted(weight, targets):
-            adapted.add(role(weight))
-            adapters += rank * (weight.outputs + weight.inputs)
+            # Linears fused into one matrix share one A.
+            shares = name in {"qkv", "gate_up"} and name in adapted
+            adapters += rank * (weight.outputs + (0 if shares else weight.inputs))
+            adapted.add(name)
     return TrainedBlock(
         count=count,
         shape=_shape(block, hidden, tensor),
