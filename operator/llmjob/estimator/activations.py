@@ -50,10 +50,11 @@ class StepShape:
 
 @dataclass(frozen=True, slots=True)
 class StepPeak:
-    """Bytes at the peak of a step, by part."""
+    """Bytes at the peak of a step, by part: `logits` is 0 where the forward decides, `sampled` what they would be."""
 
     activations: int
     logits: int
+    sampled: int
 
     @property
     def total(self) -> int:
@@ -84,8 +85,8 @@ def step_peak(
         encoder = (rule.encoder.low, rule.encoder.expected, rule.encoder.high)[corner]
         rest += (rule.multimodal_copies * hidden if corner is not Corner.LOW else 0) + encoder
     if logits + sample_rest >= forward:
-        return StepPeak(sample_rest + rest, logits)
-    return StepPeak(forward + rest, 0)
+        return StepPeak(sample_rest + rest, logits, logits)
+    return StepPeak(forward + rest, 0, logits)
 
 
 def _experts(shape: StepShape, rule: ActivationRule, tokens: int, tensor: int, corner: Corner) -> int:

@@ -90,12 +90,17 @@ class GraphRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineProfile:
-    """One engine over a range of versions; `rows` public measurements of `architectures` stand behind it."""
+    """One engine over a range of versions; `rows` public measurements of `architectures` stand behind it.
+
+    `hybrid_cache`: layers with a window keep no more than it; `group_ratio`: see kv_cache.Pages.
+    """
 
     name: str
     engine: str
     utilization: Fraction
     graphs_in_budget: bool
+    hybrid_cache: bool
+    group_ratio: Fraction
     rows: int
     architectures: int
     defaults: tuple[StepDefaults, ...]
@@ -152,6 +157,8 @@ def load_profile(name: str) -> EngineProfile:
         engine=engine,
         utilization=raw["utilization"],
         graphs_in_budget=raw["graphs_in_budget"],
+        hybrid_cache=raw["hybrid_cache"],
+        group_ratio=raw["group_ratio"],
         rows=raw["rows"],
         architectures=raw["architectures"],
         defaults=tuple(

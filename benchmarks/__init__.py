@@ -1,0 +1,1 @@
+"""Benchmarks: how close the estimator comes to published measurements."""

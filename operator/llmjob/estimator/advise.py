@@ -1,0 +1,133 @@
+"""What would make a job fit: one field changed at a time, each change verified by estimating anew."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from llmjob.estimator.estimate import estimate
+from llmjob.estimator.gpu import GPU
+from llmjob.estimator.model import Model
+from llmjob.estimator.result import Estimate
+from llmjob.estimator.task import FineTuning, Inference, Sharding, Task
+
+_MOST = 3
+_DEGREES = (2, 4, 8, 16)
+_SHORTEST = 512  # tokens; a shorter context helps nobody
+_SIXTEEN_BIT = (None, "FP16", "BF16", "FP32")
+_SHARDED = "FSDP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One field of the LLMJob's spec, the value that makes it fit, and a phrase for people."""
+
+    field: str
+    value: str
+    message: str
+
+
+def advise(model: Model, task: Task, gpu: GPU, gpus_per_node: int | None) -> tuple[Change, ...]:
+    """At most three changes, each of which alone makes the job fit this GPU surely (by its upper bound).
+
+    `gpus_per_node` bounds degrees of parallelism; None is not judged. Nothing where the job fits as it is.
+    """
+    if _fits(model, task, gpu):
+        return ()
+    found: list[Change] = []
+    for options in _options(model, task, gpus_per_node):
+        change = next((change for change, other, asked in options if _fits(other, asked, gpu)), None)
+        if change is not None:
+            found.append(change)
+        if len(found) == _MOST:
+            break
+    return tuple(found)
+
+
+_Option = tuple[Change, Model, Task]
+
+
+def _options(model: Model, task: Task, gpus_per_node: int | None) -> Iterator[Iterator[_Option]]:
+    """Kinds of change, the least intrusive first; of each kind the mildest step first."""
+    if isinstance(task, Inference):
+        yield _tensor(model, task, gpus_per_node)
+        yield _quantization(model, task)
+        yield _halved(model, task, "spec.inference.concurrency", "concurrency", task.concurrency, 1)
+        yield _halved(model, task, "spec.inference.maxModelLen", "max_model_len", _length(model, task), _SHORTEST)
+        return
+    yield _halved(model, task, "spec.fineTuning.microBatchSize", "micro_batch_size", task.micro_batch_size, 1)
+    yield _sharding(model, task, gpus_per_node)
+    yield _method(model, task)
+    yield _halved(model, task, "spec.fineTuning.sequenceLength", "sequence_length", task.sequence_length, _SHORTEST)
+
+
+def _tensor(model: Model, task: Inference, gpus_per_node: int | None) -> Iterator[_Option]:
+    for degree in _DEGREES:
+        more = degree > task.parallelism.tensor
+        gpus = degree * task.parallelism.pipeline
+        if more and (gpus_per_node is None or gpus <= gpus_per_node):
+            asked = replace(task, parallelism=replace(task.parallelism, tensor=degree))
+            yield (
+                Change(field="spec.parallelism.tensor", value=str(degree), message=f"tensor parallel {degree}"),
+                model,
+                asked,
+            )
+
+
+def _quantization(model: Model, task: Inference) -> Iterator[_Option]:
+    quantized = model.architecture is not None and model.architecture.quantization is not None
+    if model.quantization is not None or quantized or model.dtype not in _SIXTEEN_BIT:
+        return
+    for name, phrase in (("FP8", "FP8 weights"), ("AWQ", "AWQ 4-bit weights")):
+        change = Change(field="spec.model.quantization", value=name, message=phrase)
+        yield change, replace(model, quantization=name), task
+
+
+def _sharding(model: Model, task: FineTuning, gpus_per_node: int | None) -> Iterator[_Option]:
+    now = task.parallelism.data if task.sharding and task.sharding.strategy else 1
+    strategy = (task.sharding.strategy if task.sharding else None) or _SHARDED
+    for degree in _DEGREES:
+        if degree <= now or (gpus_per_node is not None and degree > gpus_per_node):
+            continue
+        asked = replace(
+            task,
+            sharding=Sharding(strategy=strategy, degree=degree),
+            parallelism=replace(task.parallelism, data=degree),
+        )
+        change = Change(
+            field="spec.fineTuning.sharding.degree", value=str(degree), message=f"{strategy} over {degree} GPUs"
+        )
+        yield change, model, asked
+
+
+def _method(model: Model, task: FineTuning) -> Iterator[_Option]:
+    """LoRA instead of full fine-tuning, QLoRA instead of either."""
+    order = ("Full", "LoRA", "QLoRA")
+    now = task.method or "Full"
+    for method in order[order.index(now) + 1 :] if now in order else ():
+        change = Change(field="spec.fineTuning.method", value=method, message=f"{method} fine-tuning")
+        yield change, model, replace(task, method=method)
+
+
+def _halved(model: Model, task: Task, field: str, name: str, value: int | None, least: int) -> Iterator[_Option]:
+    """The same task with a count halved again and again, down to `least`."""
+    while value is not None and value > least:
+        value = max(least, value // 2)
+        words = {
+            "concurrency": "concurrency",
+            "max_model_len": "a longest sequence of",
+            "micro_batch_size": "micro batch",
+        }
+        phrase = f"{words.get(name, 'a sequence length of')} {value}"
+        yield Change(field=field, value=str(value), message=phrase), model, replace(task, **{name: value})
+
+
+def _length(model: Model, task: Inference) -> int | None:
+    return task.max_model_len or (model.architecture.max_model_len if model.architecture else None)
+
+
+def _fits(model: Model, task: Task, gpu: GPU) -> bool:
+    """Both tests of a verdict: everything on the GPU, and the engine's budget on it."""
+    answer = estimate(model, task, gpu)
+    if not isinstance(answer, Estimate) or answer.per_gpu.upper > gpu.usable.lower:
+        return False
+    budget = answer.budget
+    return budget is None or budget.available is None or budget.needed.upper <= budget.available.lower

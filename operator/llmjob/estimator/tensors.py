@@ -1,0 +1,49 @@
+"""The model's tensors on one GPU, as a serving engine holds them."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+from llmjob.estimator.architecture import Architecture
+from llmjob.estimator.interval import Interval
+from llmjob.estimator.model import Model
+from llmjob.estimator.result import Basis
+from llmjob.estimator.task import Parallelism
+from llmjob.estimator.weights import HeldWeights, weights
+
+_GGUF_BITS: Final = re.compile(r"I?Q(\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bits:
+    """Bits per element of a mixed type: at least, expected, at most."""
+
+    lower: Fraction
+    expected: Fraction
+    upper: Fraction
+
+
+def held_weights(model: Model, architecture: Architecture, degrees: Parallelism) -> HeldWeights:
+    """Bytes on one GPU of the worst rank, by the stated dtype and quantisation, else the checkpoint's own."""
+    quantization = model.quantization or ("FP8" if model.dtype == "FP8" else None)
+    if quantization is not None and _GGUF_BITS.match(quantization):
+        return _mixed(architecture, quantization, degrees)
+    return weights(architecture, dtype=model.dtype, quantization=quantization, parallelism=degrees)
+
+
+def _mixed(architecture: Architecture, name: str, degrees: Parallelism) -> HeldWeights:
+    """A GGUF type: named after the bits of most elements; scales, and larger types for some tensors, come on top.
+
+    Source: llama.cpp's table of types (Q4_K_M is 4.85 bits on average, Q8_0 8.5, Q2_K 3.35); a mix stays under 1.5 bits
+    more than its name. A rule of thumb until file headers are read.
+    """
+    match = _GGUF_BITS.match(name)
+    bits = int(match.group(1)) if match else 16
+    mix = _Bits(Fraction(bits), bits + Fraction(3, 4), bits + Fraction(3, 2))
+    split = degrees.tensor * degrees.pipeline
+    low, middle, high = (
+        ceil(architecture.parameters * share / 8 / split) for share in (mix.lower, mix.expected, mix.upper)
+    )
+    return HeldWeights(Interval(low, middle, high), Basis.RULE_OF_THUMB)
