@@ -105,7 +105,7 @@ def read_architecture(config: Mapping[str, object]) -> Architecture:
         tied=text.flag("tie_word_embeddings", default=True),
         layers=body.layers,
         embedding=body.embedding,
-        head=body.head,
+        head=tuple(weight for weight in body.head if weight.name != "lm_head" or _generates(config)),
         max_model_len=text.optional_count("max_position_embeddings"),
         dtype=_DTYPES.get((stated or "").removeprefix("torch.")),
         quantization=read_quantization(outer) or read_quantization(text),
@@ -114,6 +114,15 @@ def read_architecture(config: Mapping[str, object]) -> Architecture:
         final_softcapped=text.get("final_logit_softcapping") is not None,
         rotary_cache=body.rotary_cache,
     )
+
+
+def _generates(config: Mapping[str, object]) -> bool:
+    """Whether the model has an output matrix: embedding models are published as their bare class (`MistralModel`)."""
+    classes = config.get("architectures")
+    if not isinstance(classes, list | tuple):
+        return True
+    names = [name for name in classes if isinstance(name, str)]
+    return not names or any(not name.endswith("Model") or name.endswith("LMHeadModel") for name in names)
 
 
 def _language_model(config: Mapping[str, object], family: Family) -> tuple[Config, Config, Family]:

@@ -120,13 +120,15 @@ def rotary_width(config: Config, family: Family, head_dim: int) -> int:
     return head_dim if factor is None else int(head_dim * factor)
 
 
-def rotary_positions(config: Config) -> int:
+def rotary_positions(config: Config, family: Family | None = None) -> int:
     """Positions that an engine prepares sines and cosines for.
 
     Linear and dynamic scaling lengthen the maximum, YaRN the original length, longrope keeps a short and a long table,
     multimodal sections four times the maximum. Source: vllm/model_executor/layers/rotary_embedding.
     """
     longest = config.count("max_position_embeddings", 0, least=0)
+    if family is not None and family.holds("mrope", config):
+        return 4 * longest
     scaling = config.mapping("rope_scaling") or config.mapping("rope_parameters")
     if scaling is None:
         return longest
@@ -136,13 +138,14 @@ def rotary_positions(config: Config) -> int:
         return 4 * longest
     factor = rope.scale("factor", Fraction(1))
     original = rope.count("original_max_position_embeddings", config.count("original_max_position_embeddings", longest))
-    if kind in {"linear", "dynamic"}:
-        return int(longest * factor)
-    if kind == "yarn":
-        return int(original * factor)
-    if kind in {"longrope", "su"}:
-        return longest + original
-    return longest
+    lengths = {
+        "linear": int(longest * factor),
+        "dynamic": int(longest * factor),
+        "yarn": int(original * factor),
+        "longrope": longest + original,
+        "su": longest + original,
+    }
+    return lengths.get(kind or "default", longest)
 
 
 def attention_weights(

@@ -203,6 +203,7 @@ class Encoder:
     """A multimodal part (a vision tower with its projector): loaded with the model, used before its first layer.
 
     `tokens`: the most tokens of one item (an image) that the language model gets, None where the config does not say.
+    `levels`: how many of its layers feed the language model besides its output (DeepStack).
     """
 
     kind: str
@@ -210,3 +211,4 @@ class Encoder:
     layers: int
     parameters: int
     tokens: int | None = None
+    levels: int = 0

@@ -157,7 +157,7 @@ def rotary_cache(config: Config, family: Family, layers: tuple[Run, ...]) -> int
     """Elements of the sine and cosine tables; local layers of some families have one of their own, never scaled."""
     widths = {run.block.mixer.rotary_dim for run in layers if isinstance(run.block.mixer, Attention)}
     width = max(widths, default=0)
-    cache = rotary_positions(config) * width
+    cache = rotary_positions(config, family) * width
     if family.holds("local_rotary", config):
         cache += config.count("max_position_embeddings", 0, least=0) * width
     return cache

@@ -1,10 +1,11 @@
 """How weights are quantised: quantization_config read from a config.json, and the bytes of an element."""
 
+import fnmatch
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from llmjob.estimator.config import Config, ConfigError, shown
@@ -31,18 +32,48 @@ class QuantizationConfig:
 
     def keeps(self, module: str) -> bool:
         """Whether a module, by its full path (`model.layers.3.self_attn.q_proj`), stays at the model's dtype."""
-        return any(_matches(pattern, module) for pattern in self.kept)
+        return _keeper(self.kept).keeps(module)
 
 
-def _matches(pattern: str, module: str) -> bool:
-    if pattern.startswith("re:"):
-        try:
-            return re.match(pattern[3:], module) is not None
-        except re.error:
+class _Keeper:
+    """The modules that a list of names, globs and `re:` patterns keeps; names may be any stretch of a module's path."""
+
+    def __init__(self, kept: Sequence[str]) -> None:
+        # Multimodal checkpoints put their language model one level deeper.
+        names = [name.replace("language_model.", "") for name in kept]
+        self._names = frozenset(name for name in names if not _is_pattern(name))
+        self._pattern = re.compile(
+            "|".join(f"(?:{_expression(name)})" for name in names if _is_pattern(name)) or "(?!)"
+        )
+
+    def keeps(self, module: str) -> bool:
+        if self._pattern.match(module):
+            return True
+        if not self._names:
             return False
-    if "*" in pattern:
-        return fnmatchcase(module, pattern) or fnmatchcase(module, f"{pattern}.*")
-    return f".{pattern}." in f".{module}."
+        parts = module.split(".")
+        ends = range(1, len(parts) + 1)
+        return any(".".join(parts[start:end]) in self._names for end in ends for start in range(end))
+
+
+@lru_cache(maxsize=16)
+def _keeper(kept: tuple[str, ...]) -> _Keeper:
+    return _Keeper(kept)
+
+
+def _is_pattern(name: str) -> bool:
+    return name.startswith("re:") or "*" in name
+
+
+def _expression(name: str) -> str:
+    """A regular expression of a glob or a `re:` pattern; one that cannot be compiled matches nothing."""
+    if not name.startswith("re:"):
+        return rf"{fnmatch.translate(name)}|{fnmatch.translate(f'{name}.*')}"
+    try:
+        re.compile(name[3:])
+    except re.error:
+        return "(?!)"
+    return name[3:]
 
 
 _TYPICAL: Final[Mapping[str, QuantizationConfig]] = {
@@ -64,6 +95,16 @@ _TYPICAL: Final[Mapping[str, QuantizationConfig]] = {
 def typical(method: str) -> QuantizationConfig | None:
     """What a canonical method means where only its name is stated; None where no such method is known here."""
     return _TYPICAL.get(method)
+
+
+def kindest(config: QuantizationConfig) -> QuantizationConfig:
+    """The same method with the fewest bytes of scales: doubly quantised NF4, else one scale per channel."""
+    return replace(config, double=True) if config.method == "NF4" else replace(config, group=None)
+
+
+def harshest(config: QuantizationConfig) -> QuantizationConfig:
+    """The same method with the most bytes of scales that checkpoints use: groups of 32."""
+    return replace(config, group=32) if config.method in {"AWQ", "GPTQ", "INT4"} else config
 
 
 def bytes_per_element(config: QuantizationConfig) -> Fraction:

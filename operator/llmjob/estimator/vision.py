@@ -93,7 +93,7 @@ def _qwen3(vision: Config, _outer: Config, _hidden: int) -> Encoder:
     mergers = 2 * width + projection + deep * (2 * merged + projection)
     patches = _qwen_patches(vision, width) + width + vision.count("num_position_embeddings") * width
     parameters = patches + layers * layer + mergers
-    return Encoder(kind="qwen3_vl", hidden_size=width, layers=layers, parameters=parameters)
+    return Encoder(kind="qwen3_vl", hidden_size=width, layers=layers, parameters=parameters, levels=deep)
 
 
 def _qwen_attention(width: int) -> int:
