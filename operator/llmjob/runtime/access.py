@@ -91,7 +91,7 @@ def _by_kubeconfig(kubeconfig: str | None, context: str | None) -> Access:
         loader.load_kube_config(config_file=kubeconfig, context=context, client_configuration=found)
     except (ConfigException, OSError) as error:
         raise NoCluster(f"cannot use the kubeconfig {kubeconfig}: {error}") from error
-    authorization = found.get_api_key_with_prefix("authorization") or ""
+    authorization = str(found.auth_settings().get("BearerToken", {}).get("value") or "")
     return Access(
         server=found.host,
         ca_file=found.ssl_ca_cert,

@@ -14,7 +14,9 @@ from llmjob.runtime.views import Key
 from llmjob.runtime.world import World
 
 _log: Final = logging.getLogger(__name__)
-_SETTINGS_INTERVAL: Final = 5.0
+# A file is a local read; a ConfigMap costs the API server a request.
+_FILE_INTERVAL: Final = 1.0
+_CONFIG_MAP_INTERVAL: Final = 5.0
 _NOT_FOUND: Final = 404
 
 
@@ -86,8 +88,11 @@ class Feed:
 
     async def keep_settings(self) -> None:
         """Read the settings again and again; settings that cannot be read change nothing."""
-        while self._place is not None:
-            await asyncio.sleep(_SETTINGS_INTERVAL)
+        if self._place is None:
+            return
+        interval = _FILE_INTERVAL if config_map_of(self._place) is None else _CONFIG_MAP_INTERVAL
+        while True:
+            await asyncio.sleep(interval)
             try:
                 if await self._read_settings():
                     self._fleet_changed()
