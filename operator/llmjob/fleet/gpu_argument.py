@@ -40,8 +40,10 @@ def named_class(name: str, memory: int | None = None) -> GPUClass | None:
     """
     base, sharing, profile = _split(name.strip())
     rows = products.find(base)
-    if memory is not None:
-        rows = tuple(row for row in rows if len(rows) == 1 or row.is_sound(memory))
+    if memory is not None and len(rows) > 1:
+        rows = tuple(row for row in rows if row.is_sound(memory))
+        if not rows:
+            return None
     row = rows[0] if len(rows) == 1 else None
     if row is None and memory is None:
         return None
@@ -77,6 +79,8 @@ def _memory(row: products.Product | None, stated: int | None, profile: str | Non
     """A slice's memory is its own: the parent card's published figures do not bound it."""
     card = row if profile is None else None
     if stated is not None:
+        # The word of whoever declares it; the table's figures hold only for a card that can report so much.
+        card = card if card is not None and card.is_sound(stated) else None
         reported = Range.exact(stated)
         return Memory(reported=reported, usable=products.usable(card, reported), source=MemorySource.LABEL)
     seen = row.reported if row else None
