@@ -2,7 +2,7 @@
 
 Most config files beside the rows are hand-entered: text towers with private keys that start with an underscore. Here,
 and only here, they are turned into what the model's publisher ships: private keys go (the model type implies them), and
-a multimodal model gets its encoder back (vision.toml, each with its source).
+a multimodal model gets its encoder back and left-out lengths (published.toml, each with its source).
 """
 
 import json
@@ -35,20 +35,22 @@ def config_of(model_id: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     config = {key: value for key, value in json.loads(path.read_text()).items() if not key.startswith("_")}
-    tower = _towers().get(model_id)
+    config |= _published("fact").get(model_id, {})
+    tower = _published("tower").get(model_id)
     return _with_tower(config, tower) if tower and "vision_config" not in config else config
 
 
 def _with_tower(config: dict[str, Any], tower: Mapping[str, Any]) -> dict[str, Any]:
     text = config.get("text_config") or {key: value for key, value in config.items() if key not in _OUTER}
     outer = {key: value for key, value in config.items() if key in _OUTER and key != "model_type"}
-    return {**outer, **tower["config"], "text_config": text}
+    return {**outer, **tower, "text_config": text}
 
 
 _OUTER = frozenset({"architectures", "quantization_config", "torch_dtype", "tie_word_embeddings"})
 
 
 @cache
-def _towers() -> dict[str, dict[str, Any]]:
-    raw = tomllib.loads((DATA / "vision.toml").read_text())
-    return {model: tower for tower in raw["tower"] for model in tower["models"]}
+def _published(kind: str) -> dict[str, dict[str, Any]]:
+    """By model id, what published.toml lays over or around a config."""
+    raw = tomllib.loads((DATA / "published.toml").read_text())
+    return {model: entry["config"] for entry in raw[kind] for model in entry["models"]}
