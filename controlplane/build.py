@@ -54,9 +54,7 @@ def build(
         progress.say(f"control plane built in {elapsed(time.monotonic() - progress.started)}")
 
 
-def _build_all(
-    go: str, tools: tuple[Tool, ...], directory: Path, provided: frozenset[str], progress: Progress
-) -> None:
+def _build_all(go: str, tools: tuple[Tool, ...], directory: Path, provided: frozenset[str], progress: Progress) -> None:
     scratch = directory / "go-build"
     environment = go_environment(directory, scratch)
     for index, tool in enumerate(tools):
@@ -92,9 +90,7 @@ def _build_tool(go: str, tool: Tool, names: list[str], directory: Path, environm
     unfinished.mkdir()
     # One `go build` for all the commands of a module: they share most packages and link side by side.
     command = [go, "build", "-ldflags", tool.ldflags, "-o", f"{unfinished}/", *(tool.packages[n] for n in names)]
-    answer = subprocess.run(
-        command, cwd=tool.directory, env=environment, capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run(command, cwd=tool.directory, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise BuildFailed(f"{tool.name} {tool.version} did not build:\n{answer.stderr.strip()[-3000:]}")
     for name in names:

@@ -11,7 +11,7 @@ GPU_RESOURCE: Final = "nvidia.com/gpu"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A card as GPU Feature Discovery labels it: `memory` is NVML's total in MiB, `source` where the labels are read."""
+    """A card as GPU Feature Discovery labels it: `memory` is NVML's total in MiB, `source` where that is read."""
 
     product: str
     memory: int
@@ -87,7 +87,7 @@ def node(
     taints: tuple[Mapping[str, str], ...] = (),
 ) -> dict[str, object]:
     """A Node for kwok with `count` GPUs of `card`; without a card a node without GPUs."""
-    resources = {"cpu": "64", "memory": "512Gi", "pods": "110", "ephemeral-storage": "1Ti"}
+    resources = {"cpu": "32", "memory": "256Gi", "pods": "110", "ephemeral-storage": "1Ti"}
     if card is not None:
         resources[GPU_RESOURCE] = str(count)
     return {
@@ -110,19 +110,14 @@ def node(
 
 
 PHYSICAL_MEMORY_ANNOTATION: Final = "demo.llmjob.dev/physical-gpu-memory-mib"
-"""What the demo's own judge reads: the card's memory, apart from every label that llmjob reads."""
+"""What the demonstration's judge reads: the card's memory, apart from every label that llmjob reads."""
 
 
 def mixed_fleet() -> list[dict[str, object]]:
-    """T4, L4, A100-80 and H100 nodes, small cards first in number as in a real cluster."""
-    shapes = (("t4", T4, 1, 4), ("l4", L4, 1, 4), ("a100", A100_80GB, 8, 2), ("h100", H100, 8, 2))
+    """Many small cards, few large: six nodes of four T4, four of four L4, one of eight A100, one of eight H100."""
+    shapes = (("t4", T4, 4, 6), ("l4", L4, 4, 4), ("a100", A100_80GB, 8, 1), ("h100", H100, 8, 1))
     return [
-        node(
-            f"{short}-{number}",
-            card,
-            count,
-            annotations={PHYSICAL_MEMORY_ANNOTATION: str(card.memory)},
-        )
+        node(f"{short}-{number}", card, count, annotations={PHYSICAL_MEMORY_ANNOTATION: str(card.memory)})
         for short, card, count, nodes in shapes
         for number in range(1, nodes + 1)
     ]

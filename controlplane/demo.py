@@ -1,0 +1,211 @@
+"""The demonstration: a mixed fleet, the examples applied, what was steered and refused, and the same without us."""
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from controlplane import nodes
+from controlplane.installation import Installation
+from controlplane.process import ProcessFailed
+from controlplane.report import Report
+from controlplane.start import ControlPlane
+from controlplane.tools import ROOT
+from controlplane.truth import Landing, landings
+from controlplane.up import add_fleet, end_on_signals
+
+EXAMPLES: Final = ROOT.parent / "examples"
+TOO_LARGE: Final = EXAMPLES / "llama-405b-full.yaml"
+TOO_LARGE_POD: Final = EXAMPLES / "enforce" / "llama-405b-full-pod.yaml"
+BREAKDOWN: Final = EXAMPLES / "mistral-7b-lora.yaml"
+SETTINGS: Final = {"inventory": {"complete": True}}
+WITH, WITHOUT = "research", "without-llmjob"
+WAIT_SECONDS: Final = 60.0
+TOO_SMALL_SHARE: Final = 1 / 3
+_EXIT_CODE_TOO_LARGE: Final = 2
+
+
+def main(*, once: bool) -> int:
+    """Run it. The exit status is 0 where all that was promised was really so, else 1."""
+    end_on_signals()
+    report = Report()
+    offline(report)
+    report.title("The control plane")
+    started = time.monotonic()
+    with ControlPlane.start() as control_plane:
+        add_fleet(control_plane)
+        report.say(
+            f"Kubernetes runs at {control_plane.url} ({time.monotonic() - started:.1f} s); 12 GPU nodes by kwok:"
+        )
+        report.say(control_plane.kubectl("get", "nodes", "-L", "nvidia.com/gpu.product,nvidia.com/gpu.count").stdout)
+        demo = Demo(control_plane, report)
+        try:
+            demo.run()
+            report.summary()
+            if not once:
+                demo.stay()
+        except KeyboardInterrupt:
+            report.say("stopped")
+        finally:
+            demo.stop()
+    return report.exit_code
+
+
+def offline(report: Report) -> None:
+    """What needs no cluster: the estimates, and the verdicts over the fleet that will be simulated."""
+    report.title("Estimates of examples/, no cluster needed")
+    report.run(["estimate", "-f", str(EXAMPLES)])
+    report.title("What of it fits the fleet: llmjob check")
+    fleet = json.dumps({"apiVersion": "v1", "kind": "List", "items": nodes.mixed_fleet()})
+    with report.temporary("fleet.yaml", fleet) as file:
+        code = report.run(["check", "-f", str(EXAMPLES), "--fleet", str(file)])
+    report.expect(code == _EXIT_CODE_TOO_LARGE, "check says by its exit code that a job cannot fit (2)")
+
+
+class Demo:
+    """The part on a cluster."""
+
+    def __init__(self, control_plane: ControlPlane, report: Report) -> None:
+        self._control_plane = control_plane
+        self._report = report
+        self._llmjob: Installation | None = None
+
+    def run(self) -> None:
+        self._install()
+        self._with_us()
+        self._refusals()
+        self._metrics()
+        self._without_us()
+
+    def stop(self) -> None:
+        if self._llmjob is not None:
+            self._llmjob.stop()
+
+    def stay(self) -> None:
+        """Install again, and wait for Ctrl-C."""
+        self._install()
+        assert self._llmjob is not None
+        self._report.say(
+            f"export KUBECONFIG={self._control_plane.kubeconfig}\n"
+            f"metrics: {self._llmjob.controller_metrics} and {self._llmjob.webhook_metrics}\n"
+            f"all stays up until Ctrl-C; try: kubectl get llmjobs -n {WITH}"
+        )
+        threading.Event().wait()
+
+    def _install(self) -> None:
+        self._report.title("llmjob: the chart by helm, webhook and controller as processes")
+        self._llmjob = Installation(self._control_plane, SETTINGS)
+        started = time.monotonic()
+        self._llmjob.install()
+        self._report.say(f"ready after {time.monotonic() - started:.1f} s")
+
+    def _with_us(self) -> None:
+        self._namespace(WITH, "warn")
+        marker = ["apply", "--dry-run=server", "-n", WITH, "-f", str(TOO_LARGE)]
+        self._until(lambda: "Warning:" in self._kubectl(*marker).stderr, "the webhook to act")
+        self._report.title(f"kubectl apply -n {WITH} -f examples/ (enforcement: warn)")
+        applied = self._kubectl("apply", "-n", WITH, "-f", str(EXAMPLES))
+        self._report.say(applied.stdout + applied.stderr)
+        self._report.expect(applied.returncode == 0, "under warn everything is allowed")
+        self._report.expect("Warning:" in applied.stderr, "the 405B job gets its Warning")
+        self._until(lambda: self._all_judged(WITH), "the controller's verdicts on every job")
+        self._report.title("kubectl get llmjobs")
+        self._report.say(self._control_plane.kubectl("get", "llmjobs", "-n", WITH).stdout)
+        self._report.title("The breakdown of one estimate")
+        self._report.run(["estimate", "-f", str(BREAKDOWN), "--gpu", "a100-80gb"])
+        found = self._landings(WITH, "With llmjob")
+        small = [landing for landing in found if landing.too_small]
+        self._report.expect(not small, "with llmjob no pod is on a card too small for its measured need")
+
+    def _refusals(self) -> None:
+        self._report.title(f"kubectl label namespace {WITH} llmjob.dev/enforcement=enforce")
+        self._kubectl("delete", "-n", WITH, "-f", str(TOO_LARGE))
+        self._kubectl("label", "--overwrite", "namespace", WITH, "llmjob.dev/enforcement=enforce")
+        marker = ["apply", "--dry-run=server", "-n", WITH, "-f", str(TOO_LARGE)]
+        self._until(lambda: self._kubectl(*marker).returncode != 0, "the webhook to enforce")
+        for file, what in ((TOO_LARGE, "the re-created 405B LLMJob"), (TOO_LARGE_POD, "its bare pod")):
+            if file == TOO_LARGE_POD:
+                self._job_from_before()
+            answer = self._kubectl("apply", "-n", WITH, "-f", str(file))
+            self._report.say(f"$ kubectl apply -f {file.relative_to(ROOT.parent)}\n{answer.stderr}")
+            refused = answer.returncode != 0 and "denied the request" in answer.stderr
+            self._report.expect(refused, f"{what} is refused under enforce")
+
+    def _job_from_before(self) -> None:
+        """Let the 405B job exist as one made before the namespace became strict about it, for its pod to name."""
+        self._kubectl("label", "--overwrite", "namespace", WITH, "llmjob.dev/enforcement=warn")
+        self._until(lambda: self._kubectl("apply", "-n", WITH, "-f", str(TOO_LARGE)).returncode == 0, "warn again")
+        self._kubectl("label", "--overwrite", "namespace", WITH, "llmjob.dev/enforcement=enforce")
+        marker = ["apply", "--dry-run=server", "-n", WITH, "-f", str(TOO_LARGE_POD)]
+        self._until(lambda: self._kubectl(*marker).returncode != 0, "the webhook to enforce")
+
+    def _metrics(self) -> None:
+        assert self._llmjob is not None
+        self._report.title(f"Metrics at {self._llmjob.controller_metrics}")
+        lines = [
+            line
+            for line in self._report.fetch(self._llmjob.controller_metrics).splitlines()
+            if line.startswith(("llmjob_fits{", "llmjob_gpu_class_gpus{"))
+        ]
+        self._report.say("\n".join(lines))
+        self._report.expect(bool(lines), "the controller's metrics show the jobs and the fleet")
+
+    def _without_us(self) -> None:
+        self._report.title("The same without llmjob")
+        assert self._llmjob is not None
+        self._kubectl("delete", "pods", "--all", "-n", WITH, "--wait=true")
+        self._llmjob.uninstall()
+        self._namespace(WITHOUT, "off")
+        self._until(lambda: self._kubectl("apply", "-n", WITHOUT, "-f", str(EXAMPLES)).returncode == 0, "an apply")
+        found = self._landings(WITHOUT, "Without llmjob")
+        small = [landing for landing in found if landing.too_small]
+        self._report.expect(
+            len(small) >= TOO_SMALL_SHARE * len(found) > 0,
+            f"without llmjob {len(small)} of {len(found)} pods are on a card too small (at least a third)",
+        )
+        self._kubectl("delete", "namespace", WITHOUT, "--wait=false")
+
+    def _landings(self, namespace: str, title: str) -> tuple[Landing, ...]:
+        self._until(lambda: self._all_running(namespace), f"every pod in {namespace} to run")
+        found = landings(self._items("pods", "-n", namespace), self._items("nodes"))
+        self._report.title(f"{title}: where the pods are (measured need, the card's memory)")
+        self._report.landings(found)
+        return found
+
+    def _all_running(self, namespace: str) -> bool:
+        pods = self._items("pods", "-n", namespace)
+        return bool(pods) and all(pod["status"].get("phase") == "Running" for pod in pods)
+
+    def _all_judged(self, namespace: str) -> bool:
+        jobs = self._items("llmjobs", "-n", namespace)
+        return bool(jobs) and all(
+            any(condition["type"] == "Fits" for condition in job.get("status", {}).get("conditions", []))
+            for job in jobs
+        )
+
+    def _namespace(self, name: str, level: str) -> None:
+        self._control_plane.kubectl("create", "namespace", name)
+        self._control_plane.kubectl("label", "namespace", name, f"llmjob.dev/enforcement={level}")
+        path = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+        self._until(lambda: self._control_plane.client.exists(path), f"the ServiceAccount of {name}")
+
+    def _items(self, *arguments: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = json.loads(self._control_plane.kubectl("get", *arguments, "-o", "json").stdout)[
+            "items"
+        ]
+        return items
+
+    def _kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._control_plane.kubectl(*arguments, check=False)
+
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            for process in self._llmjob.processes if self._llmjob is not None else ():
+                process.check()
+            if time.monotonic() > deadline:
+                logs = "\n".join(p.tail() for p in (self._llmjob.processes if self._llmjob is not None else ()))
+                raise ProcessFailed(f"waited {WAIT_SECONDS:.0f} s in vain for {what}\n{logs}")
+            time.sleep(0.2)
