@@ -28,6 +28,7 @@ _SHARDS_STATES: Final = _SHARDS_GRADIENTS | {"ZeRO1"}
 _FULLY_SHARDED: Final = frozenset({"FSDP", "HSDP"})
 _MASTERED: Final = frozenset({"ZeRO1", "ZeRO2", "ZeRO3"})
 _WITHOUT_FLASH: Final = ("T4", "V100")  # no flash kernel before Ampere
+_DEQUANTIZED: Final = frozenset({"MXFP4"})  # its kernels have no backward: Transformers trains it in 16 bit
 _COPYING: Final = 14  # bytes per token and entry of a loss that shifts by copying, in the forward already
 _HALF: Final = 2  # bytes of a 16-bit element
 _SINGLE: Final = 4  # bytes of an FP32 element
@@ -69,7 +70,8 @@ def quantization_of(model: Model) -> str | None:
     if model.quantization is not None:
         return model.quantization
     architecture = model.architecture
-    return architecture.quantization.method if architecture and architecture.quantization else None
+    stored = architecture.quantization.method if architecture and architecture.quantization else None
+    return None if stored in _DEQUANTIZED else stored
 
 
 def _settings(model: Model, task: FineTuning, method: str, rule: FrameworkRule, gpu: GPU | None) -> Iterator[Setting]:
@@ -142,12 +144,13 @@ def _mixed(model: Model, task: FineTuning) -> tuple[_Numbers, ...]:
         # 16-bit parameters and gradients; FP32 masters and states with the optimizer.
         return (_Numbers(_plain(_HALF), _SINGLE, _HALF, masters=_SINGLE),)
     cast_halves = _Numbers(Elements(matrices=Fraction(_HALF), others=_HALF, autocast=True), _HALF, _HALF)
+    masters = Elements(matrices=Fraction(_SINGLE), others=_SINGLE)
+    if strategy in _FULLY_SHARDED:
+        # FSDP keeps FP32 shards whatever was loaded, and gathers and computes in 16 bit.
+        return (_Numbers(masters, _SINGLE, _SINGLE), cast_halves)
     if model.dtype in {"BF16", "FP16"}:
         return (cast_halves,)
-    masters = Elements(matrices=Fraction(_SINGLE), others=_SINGLE)
-    if strategy not in _FULLY_SHARDED:
-        masters = replace(masters, stream=_SINGLE, autocast=True)
-    # FSDP gathers and computes FP32 shards in 16 bit; autocast keeps an FP32 stream.
+    masters = replace(masters, stream=_SINGLE, autocast=True)
     return (_Numbers(masters, _SINGLE, _SINGLE), cast_halves)
 
 

@@ -72,7 +72,6 @@ class Numerics:
     adapter: int = 4
     dropout: bool = False
     attention: Kernel = Kernel.FLASH
-    fused_kernels: bool = False
 
 
 @dataclass(frozen=True, slots=True)

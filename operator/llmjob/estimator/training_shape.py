@@ -157,6 +157,8 @@ def _shape(block: Block, hidden: int, tensor: int) -> BlockShape:
         dropouts=block.dropouts,
         activation=activation,
         fused_qkv=fused_qkv,
+        # Falcon's: the one key head lies in the fused projection and is broadcast by copies.
+        expands_keys=fused_qkv and rotary and key_heads == 1,
         fused_gate_up=bool(feed_forward and feed_forward.fused_gate_up),
         routed=experts.top_k if experts else 0,
         expert_width=ceil(experts.width / tensor) if experts else 0,
