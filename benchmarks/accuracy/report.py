@@ -10,7 +10,7 @@ _HEAD = ("group", "rows", "no config", "unknown", "inside", "median width", "med
 
 def render_table(scores: Sequence[Score]) -> str:
     """One line a group; errors and widths in percent."""
-    lines = [_HEAD]
+    lines: list[tuple[str, ...]] = [_HEAD]
     for item in scores:
         record = item.record()
         lines.append(

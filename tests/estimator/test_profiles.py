@@ -1,6 +1,6 @@
 import pytest
 
-from llmjob.estimator.profiles import load_profile, profile_name, profiles_of, version_key
+from llmjob.estimator.profiles import load_profile, plausible_profiles, profile_name, profiles_of, version_key
 from llmjob.quantity import GiB
 
 
@@ -8,7 +8,7 @@ from llmjob.quantity import GiB
     ("version", "name"),
     [
         ("0.6.5", "vllm-0.6"),
-        ("0.8.5.dev274+g166d0ef40", "vllm-0.6"),
+        ("0.8.5.dev274+g166d0ef40", "vllm-0.8"),
         ("0.9", "vllm-0.11"),
         ("0.16.4", "vllm-0.11"),
         ("v0.19.0", "vllm-0.19"),
@@ -39,6 +39,11 @@ def test_every_profile_loads_and_its_constants_are_ordered(name: str) -> None:
             assert 0 <= found.low <= found.expected <= found.high
 
 
+def test_an_unstated_version_spans_all_but_the_oldest_profiles() -> None:
+    assert plausible_profiles("vLLM") == profiles_of("vLLM")[1:]
+    assert plausible_profiles("TGI") == ()
+
+
 def test_utilisation_and_the_place_of_the_graphs_follow_the_version() -> None:
     old, between, new = (load_profile(name) for name in ("vllm-0.19", "vllm-0.21", "vllm-0.22"))
     assert (old.utilization * 100, old.graphs_in_budget) == (90, False)
@@ -54,7 +59,7 @@ def test_what_a_step_takes_by_default_follows_the_cards_size(memory: int, sequen
 
 
 def test_the_old_engine_takes_a_whole_prompt_in_one_step_up_to_32768_tokens() -> None:
-    step = load_profile("vllm-0.6").step(24 * GiB)
+    step = load_profile("vllm-0.8").step(24 * GiB)
     assert step.tokens(29000) == (29000, 29000)
     assert step.tokens(131072) == (2048, 2048)
 

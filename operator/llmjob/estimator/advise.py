@@ -1,6 +1,6 @@
 """What would make a job fit: one field changed at a time, each change verified by estimating anew."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from llmjob.estimator.estimate import estimate
@@ -48,15 +48,45 @@ _Option = tuple[Change, Model, Task]
 def _options(model: Model, task: Task, gpus_per_node: int | None) -> Iterator[Iterator[_Option]]:
     """Kinds of change, the least intrusive first; of each kind the mildest step first."""
     if isinstance(task, Inference):
+        path = "spec.inference"
         yield _tensor(model, task, gpus_per_node)
         yield _quantization(model, task)
-        yield _halved(model, task, "spec.inference.concurrency", "concurrency", task.concurrency, 1)
-        yield _halved(model, task, "spec.inference.maxModelLen", "max_model_len", _length(model, task), _SHORTEST)
+        yield _halved(
+            model,
+            "concurrency",
+            f"{path}.concurrency",
+            task.concurrency,
+            1,
+            lambda number: replace(task, concurrency=number),
+        )
+        yield _halved(
+            model,
+            "a longest sequence of",
+            f"{path}.maxModelLen",
+            _length(model, task),
+            _SHORTEST,
+            lambda number: replace(task, max_model_len=number),
+        )
         return
-    yield _halved(model, task, "spec.fineTuning.microBatchSize", "micro_batch_size", task.micro_batch_size, 1)
+    path = "spec.fineTuning"
+    yield _halved(
+        model,
+        "micro batch",
+        f"{path}.microBatchSize",
+        task.micro_batch_size,
+        1,
+        lambda number: replace(task, micro_batch_size=number),
+    )
     yield _sharding(model, task, gpus_per_node)
     yield _method(model, task)
-    yield _halved(model, task, "spec.fineTuning.sequenceLength", "sequence_length", task.sequence_length, _SHORTEST)
+    yield _halved(
+        model,
+        "a sequence length of",
+        f"{path}.sequenceLength",
+        task.sequence_length,
+        _SHORTEST,
+        lambda number: replace(task, sequence_length=number),
+    )
 
 
 def _tensor(model: Model, task: Inference, gpus_per_node: int | None) -> Iterator[_Option]:
@@ -107,17 +137,14 @@ def _method(model: Model, task: FineTuning) -> Iterator[_Option]:
         yield change, model, replace(task, method=method)
 
 
-def _halved(model: Model, task: Task, field: str, name: str, value: int | None, least: int) -> Iterator[_Option]:
+_Change = Callable[[int], Task]
+
+
+def _halved(model: Model, words: str, field: str, value: int | None, least: int, changed: _Change) -> Iterator[_Option]:
     """The same task with a count halved again and again, down to `least`."""
     while value is not None and value > least:
         value = max(least, value // 2)
-        words = {
-            "concurrency": "concurrency",
-            "max_model_len": "a longest sequence of",
-            "micro_batch_size": "micro batch",
-        }
-        phrase = f"{words.get(name, 'a sequence length of')} {value}"
-        yield Change(field=field, value=str(value), message=phrase), model, replace(task, **{name: value})
+        yield Change(field=field, value=str(value), message=f"{words} {value}"), model, changed(value)
 
 
 def _length(model: Model, task: Inference) -> int | None:

@@ -119,6 +119,11 @@ def profiles_of(engine: str) -> tuple[str, ...]:
     return tuple(entry["name"] for entry in _index() if entry["engine"] == engine)
 
 
+def plausible_profiles(engine: str) -> tuple[str, ...]:
+    """Those of an engine's profiles that may stand behind an unstated version, oldest first."""
+    return tuple(entry["name"] for entry in _index() if entry["engine"] == engine and not entry.get("old"))
+
+
 def profile_name(engine: str | None, version: str | None) -> str | None:
     """The profile of an engine at a version; without a version (or with an unreadable one) the newest.
 
@@ -198,7 +203,7 @@ def load_profile(name: str) -> EngineProfile:
 
 
 @cache
-def _index() -> tuple[Mapping[str, str], ...]:
+def _index() -> tuple[Mapping[str, Any], ...]:
     return tuple(_read("engines.toml")["profile"])
 
 

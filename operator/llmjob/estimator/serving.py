@@ -19,7 +19,7 @@ from llmjob.estimator.interval import Interval, Range
 from llmjob.estimator.model import Model
 from llmjob.estimator.overhead import overhead
 from llmjob.estimator.parts import Part, total
-from llmjob.estimator.profiles import EngineProfile, StepDefaults, load_profile, profile_name, profiles_of
+from llmjob.estimator.profiles import EngineProfile, StepDefaults, load_profile, plausible_profiles, profile_name
 from llmjob.estimator.result import Basis, Budget, Component, ComponentName, Estimate, Measures, Serving
 from llmjob.estimator.sequence import Sequences, asked_sequences
 from llmjob.estimator.shape import step_shape
@@ -49,13 +49,13 @@ class _Start:
 def estimate_serving(model: Model, architecture: Architecture, task: Inference, gpu: GPU | None = None) -> Estimate:
     """Estimate a vLLM server, bytes per GPU of the worst rank; names in `model` and `task` are canonical.
 
-    No engine stated is the newest profile; vLLM without a version spans all profiles, expected by the newest.
+    No engine stated is the newest profile; vLLM without a version spans the plausible profiles, expected by the newest.
     """
     sequences, warnings = asked_sequences(architecture, model, task)
     newest = profile_name("vLLM", None)
     names = [profile_name("vLLM", task.engine_version) or newest]
     if task.engine is not None and task.engine_version is None:
-        names = [*profiles_of("vLLM")]
+        names = [*plausible_profiles("vLLM")]
         warnings.append(
             f"engineVersion is not stated: bounds span {names[0]} to {names[-1]}, expected is {names[-1]}'s"
         )
@@ -166,7 +166,7 @@ def _start(
             if component.memory.upper
         ),
         available=available,
-        pool=available and _pool(available, alone),
+        pool=_pool(available, alone) if available else None,
         sequences=sequences,
         step_tokens=tokens[1],
     )
