@@ -131,6 +131,7 @@ def test_no_model_at_all_is_unknown():
         "/models/llama-7B",
         "../llama-7B",
         "a/..7B",
+        "a/b..7B",
         "a/b/c-7B",
         "-7B",
         "",

@@ -1,10 +1,13 @@
 """A request from plain values."""
 
+from dataclasses import replace
+
 import pytest
 
 from llmjob.estimator.model import ModelSource
 from llmjob.estimator.task import FineTuning, Inference, Parallelism
 from llmjob.fleet.scheduling import ANYWHERE, Scheduling
+from llmjob.models.catalogue import find
 from llmjob.models.reference import ModelReference
 from llmjob.names import Level, Reason
 from llmjob.workloads.build import build_request
@@ -66,6 +69,28 @@ def test_spelling_does_not_change_the_hash():
 def test_what_the_answer_depends_on_changes_the_hash(change):
     given = {"name": "a", "reference": SEVEN, "task": Inference()}
     assert build_request(**given).input_hash != build_request(**(given | change)).input_hash
+
+
+def test_the_config_of_a_model_changes_the_hash():
+    config = dict(find("Qwen/Qwen3-8B").config)
+    hashes = {
+        build_request(name="a", reference=reference, task=Inference()).input_hash
+        for reference in (
+            ModelReference(id="some/x-8B", config=config),
+            ModelReference(id="some/x-8B", config=config | {"num_hidden_layers": 35}),
+            ModelReference(id="some/x-8B"),
+        )
+    }
+    assert len(hashes) == 3
+
+
+def test_the_catalogued_config_of_a_model_changes_the_hash(monkeypatch):
+    reference = ModelReference(id="Qwen/Qwen3-8B")
+    before = build_request(name="a", reference=reference, task=Inference()).input_hash
+    entry = find("Qwen/Qwen3-8B")
+    changed = replace(entry, config=dict(entry.config) | {"num_hidden_layers": 35})
+    monkeypatch.setattr("llmjob.workloads.build.find", lambda _: changed)
+    assert build_request(name="a", reference=reference, task=Inference()).input_hash != before
 
 
 def test_an_unknown_model_is_an_unknown_request_that_keeps_its_place():
