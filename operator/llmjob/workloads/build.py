@@ -68,7 +68,7 @@ def build_request(
 
 
 def _config(reference: ModelReference, model: Model) -> Mapping[str, object] | None:
-    """The config that the model's architecture was read from: as telling as the architecture, and hashed much faster."""
+    """The config that the architecture was read from: it says as much and is hashed faster."""
     if model.source is ModelSource.CONFIG:
         return reference.config
     entry = find(reference.id) if model.source is ModelSource.CATALOGUE and reference.id else None
