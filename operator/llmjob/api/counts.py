@@ -8,6 +8,7 @@ from llmjob.api.patterns import COUNT
 
 _SUFFIX: Final = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _LONGEST: Final = 40
+_MOST: Final = 10_000  # the pattern allows four digits before the point
 
 
 def parse_count(text: str) -> int:
@@ -27,13 +28,11 @@ def parse_count(text: str) -> int:
 
 
 def format_count(count: int) -> str:
-    """A count with the largest suffix that leaves at most three decimals, else the whole number: 7000000000 is "7B"."""
+    """A count as `parse_count` reads it, with the largest suffix that needs at most three decimals: "7B", "1.5T"."""
     for suffix in ("T", "B", "M", "K"):
         unit = _SUFFIX[suffix]
-        if count >= unit and count % (unit // 1000) == 0:
-            return (
-                f"{Decimal(count) / unit:f}".rstrip("0").rstrip(".") + suffix
-                if count % unit
-                else f"{count // unit}{suffix}"
-            )
+        if unit <= count < _MOST * unit and count % (unit // 1000) == 0:
+            whole, rest = divmod(count, unit)
+            decimals = f"{rest * 1000 // unit:03d}".rstrip("0")
+            return f"{whole}.{decimals}{suffix}" if decimals else f"{whole}{suffix}"
     return str(count)

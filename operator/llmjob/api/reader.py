@@ -10,12 +10,14 @@ from pydantic.fields import FieldInfo
 
 from llmjob.api.documents import read_yaml
 from llmjob.api.errors import BadInput, FieldError
+from llmjob.api.json_documents import DEEPEST, nested_too_deep
 from llmjob.api.llmjob import LLMJob
 from llmjob.api.messages import field_errors, shown
 from llmjob.names import API_VERSION, KIND
 
 __all__ = ["BadInput", "FieldError", "ReadLLMJob", "read_llmjob", "read_yaml", "suggestion"]
 
+_TOP_LEVEL: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 _METADATA: Final = {"namespace": str, "generation": int, "uid": str}
 _LONGEST_PREFIX: Final = 58  # the API server appends five characters
 _FREE_FORM: Final = frozenset({"config", "node_selector"})
@@ -23,7 +25,7 @@ _FREE_FORM: Final = frozenset({"config", "node_selector"})
 
 @dataclass(frozen=True, slots=True)
 class ReadLLMJob:
-    """An LLMJob and the paths in its spec that the API does not know."""
+    """An LLMJob and the paths that the API does not know, of the spec and beside it."""
 
     job: LLMJob
     unknown_paths: tuple[str, ...]
@@ -44,6 +46,8 @@ def read_llmjob(content: Mapping[str, Any]) -> ReadLLMJob:
     wrong = tuple(_identity(content))
     if wrong:
         raise BadInput(wrong)
+    if nested_too_deep(content):
+        raise BadInput((FieldError("spec", f"must not be nested deeper than {DEEPEST}"),))
     metadata = content.get("metadata") or {}
     spec = content.get("spec")
     wanted = {
@@ -54,9 +58,8 @@ def read_llmjob(content: Mapping[str, Any]) -> ReadLLMJob:
         job = LLMJob.model_validate(wanted)
     except ValidationError as error:
         raise BadInput(tuple(field_errors(error))) from error
-    except (RecursionError, OverflowError) as error:
-        raise BadInput((FieldError("spec", f"cannot be read: {error}"),)) from error
-    return ReadLLMJob(job, tuple(_unknown(spec, LLMJob.model_fields["spec"], "spec")))
+    beside = (str(key) for key in content if key not in _TOP_LEVEL)
+    return ReadLLMJob(job, (*beside, *_unknown(spec, LLMJob.model_fields["spec"], "spec")))
 
 
 def suggestion(path: str) -> str | None:

@@ -18,10 +18,10 @@ class NodeSelectorRequirement(ApiModel):
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"] = Field(
         description="How key and values relate."
     )
-    values: Annotated[list[Value], Field(max_length=64)] | None = stated("Values, none for Exists and DoesNotExist.")
+    values: Annotated[list[Value], Field(max_length=16)] | None = stated("Values, none for Exists and DoesNotExist.")
 
 
-Requirements = Annotated[list[NodeSelectorRequirement], Field(max_length=32)]
+Requirements = Annotated[list[NodeSelectorRequirement], Field(max_length=16)]
 
 
 class NodeSelectorTerm(ApiModel):
@@ -34,7 +34,7 @@ class NodeSelectorTerm(ApiModel):
 class NodeSelector(ApiModel):
     """Terms of which one must match."""
 
-    node_selector_terms: Annotated[list[NodeSelectorTerm], Field(min_length=1, max_length=16)] = Field(
+    node_selector_terms: Annotated[list[NodeSelectorTerm], Field(min_length=1, max_length=8)] = Field(
         description="One of these must match."
     )
 

@@ -10,6 +10,8 @@ Quantity = Annotated[str, Field(max_length=32)]
 Name = Annotated[str, Field(max_length=253)]
 Message = Annotated[str, Field(max_length=4096)]
 Short = Annotated[str, Field(max_length=128)]
+# The API server reads bounds as floating point: 2^63 − 1 would become 2^63, which it then refuses in every status.
+Number = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class Summary(ApiModel):
@@ -28,8 +30,8 @@ class ModelStatus(ApiModel):
     name: Name | None = stated("Its name.")
     revision: Name | None = stated("Its revision.")
     architecture: Short | None = stated("Its architecture's family, as config.json's model_type.")
-    parameters: int | None = stated("Parameters.")
-    active_parameters: int | None = stated("Parameters that a token activates.")
+    parameters: Number | None = stated("Parameters.")
+    active_parameters: Number | None = stated("Parameters that a token activates.")
     source: Short | None = stated("Where its facts came from: Config, Catalogue, Parameters or Name.")
 
 
@@ -85,16 +87,16 @@ class ConditionStatus(ApiModel):
     type: Short = Field(description="Estimated, Fits.")
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: Short = Field(description="Why, in one CamelCase word.")
-    message: Annotated[str, Field(max_length=32768)] = Field(description="Why, in words.")
+    message: Annotated[str, Field(max_length=4096)] = Field(description="Why, in words.")
     last_transition_time: Short = Field(description="When the status last changed.")
-    observed_generation: int | None = stated("The generation it speaks of.")
+    observed_generation: Number | None = stated("The generation it speaks of.")
 
 
 class Status(ApiModel):
     """What llmjob says of the job."""
 
-    observed_generation: int | None = stated("The generation this status speaks of.")
+    observed_generation: Number | None = stated("The generation this status speaks of.")
     summary: Summary | None = stated("What the columns print.")
     model: ModelStatus | None = stated("Which model was found.")
-    roles: Annotated[list[RoleStatus], Field(max_length=16)] | None = stated("Each role's estimate and verdict.")
-    conditions: Annotated[list[ConditionStatus], Field(max_length=16)] | None = stated("Estimated and Fits.")
+    roles: Annotated[list[RoleStatus], Field(max_length=4)] | None = stated("Each role's estimate and verdict.")
+    conditions: Annotated[list[ConditionStatus], Field(max_length=8)] | None = stated("Estimated and Fits.")
