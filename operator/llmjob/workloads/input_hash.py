@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Final
 
 _DIGITS: Final = 32
+_SCALARS: Final = frozenset({str, bool, int, float})
 
 
 def hash_of(*parts: object) -> str:
@@ -25,6 +26,8 @@ def hash_of(*parts: object) -> str:
 
 
 def _plain(value: object) -> object:  # noqa: PLR0911, one line a kind
+    if value is None or type(value) in _SCALARS:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return _object(
             {"type": type(value).__name__} | {item.name: getattr(value, item.name) for item in fields(value)}
@@ -33,8 +36,6 @@ def _plain(value: object) -> object:  # noqa: PLR0911, one line a kind
         return value.value
     if isinstance(value, Fraction):
         return f"{value.numerator}/{value.denominator}"
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
     if isinstance(value, Mapping):
         return _object({str(key): item for key, item in value.items()})
     if isinstance(value, AbstractSet):
