@@ -55,7 +55,10 @@ class Spec(RuledModel):
 
     rules: ClassVar[tuple[Rule, ...]] = (_ONE_TASK, _DEGREE_DIVIDES, _GPUS_ADD_UP, _PODS_DIVIDE)
 
-    model: Model = Field(description="Which model.")
+    model: Model = Field(
+        description="Which model: at least one of id, config and parameters. The architecture comes from config, else "
+        "from the id where it is known, else from parameters or the number in the id."
+    )
     inference: Inference | None = stated(
         "Serve the model. `inference: {}` is valid: the engine's defaults, one sequence at a time."
     )
@@ -126,4 +129,7 @@ class LLMJob(ApiModel):
     """An LLM job: how much GPU memory it needs, on which GPUs it fits, and how that compares with what it uses."""
 
     metadata: Metadata
-    spec: Spec = Field(description="What is asked for.")
+    spec: Spec = Field(
+        description="What is asked for: a model, exactly one task (inference or fineTuning), and how it is spread over "
+        "GPUs."
+    )

@@ -69,6 +69,6 @@ class Scheduling(ApiModel):
     """Where the role's pods may run; without it every GPU class counts as eligible."""
 
     node_selector: NodeLabels | None = stated("Labels that a node must carry.")
-    affinity: Affinity | None = stated("The pods' affinity.")
+    affinity: Affinity | None = stated("The pods' affinity; only required node affinity decides where they may run.")
     tolerations: Annotated[list[Toleration], Field(max_length=32)] | None = stated("Taints the pods tolerate.")
     runtime_class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = stated("The pods' RuntimeClass.")

@@ -39,9 +39,9 @@ class ComponentStatus(ApiModel):
     """One part of the need, per GPU on the worst rank."""
 
     name: Short = Field(description="The part.")
-    lower: Quantity = Field(description="What must be there.")
-    expected: Quantity = Field(description="Best estimate.")
-    upper: Quantity = Field(description="With slack and the harshest plausible settings.")
+    lower: Quantity = Field(description="Bytes that must be there, as a Quantity.")
+    expected: Quantity = Field(description="Best estimate, as a Quantity of bytes.")
+    upper: Quantity = Field(description="Bytes with slack and the harshest plausible settings, as a Quantity.")
     basis: Short = Field(description="How it is known: Exact, Measured, Modelled or RuleOfThumb.")
 
 
@@ -50,11 +50,13 @@ class ClassStatus(ApiModel):
 
     name: Name = Field(description="The GPU class.")
     outcome: Short = Field(description="Fits, Tight, TooLarge or Unknown.")
-    lower: Quantity | None = stated("What must be there.")
-    expected: Quantity | None = stated("Best estimate.")
-    upper: Quantity | None = stated("With slack and the harshest plausible settings.")
-    usable: Quantity | None = stated("What processes see of the card, lower end.")
-    headroom: Quantity | None = stated("usable − upper.")
+    lower: Quantity | None = stated("Bytes per GPU that must be there, as a Quantity.")
+    expected: Quantity | None = stated("Best estimate of the bytes per GPU, as a Quantity.")
+    upper: Quantity | None = stated("Bytes per GPU with slack and the harshest plausible settings, as a Quantity.")
+    usable: Quantity | None = stated(
+        "Bytes that processes can use of the card, the lower end over its nodes, as a Quantity."
+    )
+    headroom: Quantity | None = stated("Bytes left: usable less upper, as a Quantity; below zero where it is short.")
 
 
 class AdviceStatus(ApiModel):
