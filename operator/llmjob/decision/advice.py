@@ -48,13 +48,15 @@ def _changes(request: Request, judged: Sequence[Judged]) -> Iterator[Advice]:
 def _larger(estimates: Estimates, made: Estimate, judged: Sequence[Judged], fleet: Fleet, gpus: int) -> Advice | None:
     """The smallest class on which the job as it is fits: of the fleet first, else of the product table."""
     eligible = {item.gpu_class.name for item in judged}
-    candidates = [item for item in fleet.classes() if item.gpus_per_node is None or item.gpus_per_node >= gpus]
+    there = [item for item in fleet.classes() if item.gpus_per_node is None or item.gpus_per_node >= gpus]
+    candidates = sorted(there, key=_size)
     # The table does not say how many GPUs a node has: where that is what lacks, it cannot help.
     if not (judged and all(item.outcome.too_few_gpus for item in judged)):
-        candidates += [known for row in products.table() if (known := named_class(row.slug)) is not None]
+        known = [named for row in products.table() if (named := named_class(row.slug)) is not None]
+        candidates += sorted(known, key=_size)
     enough = (
         item
-        for item in sorted(candidates, key=_size)
+        for item in candidates
         if item.name not in eligible and item.usable is not None and item.usable.lower >= made.per_gpu.expected
     )
     tried = islice(enough, _TRIES)

@@ -14,7 +14,7 @@ from llmjob.workloads.request import Request
 
 # A Warning header above 256 characters may be cut; bytes are the safer measure.
 _LONGEST_LINE: Final = 256
-_LONGEST_NAME: Final = 24
+_LONGEST_NAME: Final = 16
 _SMALLEST_PART: Final = 50 * MiB
 _PARTS: Final = {
     ComponentName.WEIGHTS: "weights",
