@@ -92,7 +92,7 @@ def test_an_estimate_never_fails_on_a_valid_architecture_and_its_parts_sum_exact
     assert sum(part.memory.expected for part in found.components) == found.per_gpu.expected
     assert found.per_gpu.lower <= found.per_gpu.expected <= found.per_gpu.upper
     assert found.component(ComponentName.WEIGHTS).lower <= found.per_gpu.upper
-    assert (found.serving is not None) == (gpu is not None and task.engine in {None, "vLLM"})
+    assert (found.serving is not None) == (gpu is not None and task.engine in {None, "vLLM", "SGLang"})
 
 
 @settings(deadline=None, max_examples=60)

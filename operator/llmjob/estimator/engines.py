@@ -9,14 +9,15 @@ from math import ceil
 from typing import Any
 
 from llmjob.estimator.architecture import Architecture
-from llmjob.estimator.contiguous_cache import cache_bytes_per_token, state_bytes
+from llmjob.estimator.contiguous_cache import cache_bytes, cache_bytes_per_token
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model
 from llmjob.estimator.parts import Part, total
-from llmjob.estimator.result import Basis, ComponentName, Estimate, Measures
-from llmjob.estimator.sequence import asked_sequences
+from llmjob.estimator.result import Basis, Budget, ComponentName, Estimate, Measures, Serving
+from llmjob.estimator.sequence import Sequences, asked_sequences
 from llmjob.estimator.shape import DTYPE_BYTES, activation_dtype, step_shape
+from llmjob.estimator.static_share import StaticShare
 from llmjob.estimator.task import Inference
 from llmjob.estimator.tensors import held_weights
 from llmjob.quantity import GiB
@@ -27,6 +28,7 @@ class Rule:
     """Rules of thumb of one engine; rules.toml says what each means."""
 
     cache: str
+    latent: bool
     step: int
     step_hidden: Fraction
     step_ffn: Fraction
@@ -34,6 +36,7 @@ class Rule:
     fixed: Fraction
     spread: tuple[Fraction, Fraction]
     runtime: tuple[int, int, int]
+    share: StaticShare | None
 
 
 def estimate_engine(model: Model, architecture: Architecture, task: Inference, gpu: GPU | None = None) -> Estimate:
@@ -42,25 +45,36 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
     Raises:
         KeyError: for an engine without a rule.
     """
-    del gpu  # no rule depends on it
     rule = _rule(str(task.engine))
     degrees = task.parallelism
     sequences, warnings = asked_sequences(architecture, model, task)
     shape = step_shape(model, architecture)
-    held = held_weights(model, architecture, degrees)
+    held = held_weights(model, architecture, degrees, copies_head=True)
     element = (
         1
         if (task.kv_cache_dtype or "").casefold().startswith("fp8")
         else DTYPE_BYTES[activation_dtype(model, architecture)]
     )
-    linear = cache_bytes_per_token(architecture, element, degrees.tensor)
     if rule.cache == "paged":
-        cached = sequences.number * sequences.one(rule.step)
+        least = cached = sequences.number * sequences.one(rule.step)
         per_token = sequences.bytes_per_token
     else:
-        cached = sequences.number * (linear * sequences.length + state_bytes(architecture, degrees.tensor))
-        per_token = linear
-    cached = -(-cached // degrees.pipeline) if rule.cache != "paged" else cached
+        least, cached = (
+            -(
+                -sequences.number
+                * cache_bytes(
+                    architecture,
+                    sequences.length,
+                    element,
+                    tensor=degrees.tensor,
+                    latent=rule.latent,
+                    windowed=windowed,
+                )
+                // degrees.pipeline
+            )
+            for windowed in (True, False)
+        )
+        per_token = cache_bytes_per_token(architecture, element, tensor=degrees.tensor, latent=rule.latent)
     tokens = rule.step or (task.batch_size or 1) * (task.input_length or sequences.length)
     step = ceil(
         tokens
@@ -74,7 +88,7 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
     )
     parts = (
         Part.of(ComponentName.WEIGHTS, held.memory, held.basis),
-        Part(name=ComponentName.KV_CACHE, lower=cached, expected=cached, upper=cached, basis=Basis.MODELLED),
+        Part(name=ComponentName.KV_CACHE, lower=least, expected=cached, upper=cached, basis=Basis.MODELLED),
         Part(
             name=ComponentName.ACTIVATIONS,
             lower=step,
@@ -86,6 +100,7 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
         ),
         Part.of(ComponentName.RUNTIME, Interval(*rule.runtime), Basis.RULE_OF_THUMB),
     )
+    available = rule.share.available(task, gpu) if rule.share and gpu else None
     per_gpu, allocated = total(parts), total(parts[:3])
     warnings.append(
         f"{task.engine} has no measured profile yet: what it needs besides weights and KV is a rule of thumb"
@@ -97,8 +112,24 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
         parameters=architecture.parameters,
         active_parameters=architecture.active_parameters,
         measures=Measures(allocated=allocated, reserved=allocated, process=per_gpu),
+        budget=Budget(needed=total(parts[:2]), available=available) if rule.share else None,
+        serving=_offer(rule.share.pool(available, held.memory), sequences, rule.step)
+        if rule.share and available
+        else None,
         kv_bytes_per_token=per_token,
         warnings=tuple(warnings),
+    )
+
+
+def _offer(pool: Interval, sequences: Sequences, step: int) -> Serving:
+    needed = sequences.one(step)
+    concurrency = Fraction(pool.expected, needed) if needed else Fraction(0)
+    return Serving(
+        starts=pool.expected >= needed,
+        kv_pool=pool,
+        kv_tokens=int(concurrency * sequences.length),
+        concurrency=float(round(concurrency, 2)),
+        longest_length=sequences.longest(pool.expected, step),
     )
 
 
@@ -109,6 +140,7 @@ def _rule(engine: str) -> Rule:
     low, expected, high = (ceil(Fraction(value) * GiB) for value in raw["runtime"])
     return Rule(
         cache=raw["cache"],
+        latent=raw["latent"],
         step=raw["step"],
         step_hidden=raw["step_hidden"],
         step_ffn=raw["step_ffn"],
@@ -116,4 +148,5 @@ def _rule(engine: str) -> Rule:
         fixed=raw["fixed"],
         spread=(raw["spread"][0], raw["spread"][1]),
         runtime=(low, expected, high),
+        share=StaticShare.read(raw["share"]) if "share" in raw else None,
     )

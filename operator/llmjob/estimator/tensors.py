@@ -23,11 +23,13 @@ _GGUF_BITS: Final = re.compile(r"I?Q(\d)")
 # architectures). Kernels repack some 4-bit formats: the same MXFP4 model logs from 61.3 to 66.0 GiB.
 _PLAIN_RESIDUAL: Final = (Fraction(1, 1000), Fraction(8, 1000))
 _RESIDUALS: Final[Mapping[str, tuple[Fraction, Fraction]]] = {
+    "INT8": (Fraction(1, 1000), Fraction(35, 1000)),
     "NF4": (Fraction(7, 100), Fraction(2, 100)),
     "MXFP4": (Fraction(2, 100), Fraction(8, 100)),
     "NVFP4": (Fraction(2, 100), Fraction(8, 100)),
 }
 _ENCODER_RESIDUAL: Final = Fraction(25, 1000)
+_PLAIN_BYTES: Final = 2
 _BUFFERS: Final = 32 * MiB  # rotary tables of 32-bit positions, scales, rounding of the log
 
 
@@ -40,8 +42,13 @@ class _Bits:
     upper: Fraction
 
 
-def held_weights(model: Model, architecture: Architecture, degrees: Parallelism) -> HeldWeights:
-    """Bytes on one GPU of the worst rank, by the stated dtype and quantisation, else the checkpoint's own."""
+def held_weights(
+    model: Model, architecture: Architecture, degrees: Parallelism, *, copies_head: bool = False
+) -> HeldWeights:
+    """Bytes on one GPU of the worst rank, by the stated dtype and quantisation, else the checkpoint's own.
+
+    `copies_head`: the engine may hold a quantised checkpoint's head apart from the embedding it is tied to.
+    """
     quantization = model.quantization or ("FP8" if model.dtype == "FP8" else None)
     if quantization is not None and _GGUF_BITS.match(quantization):
         return _mixed(architecture, quantization, degrees)
@@ -49,12 +56,15 @@ def held_weights(model: Model, architecture: Architecture, degrees: Parallelism)
     below, above = _RESIDUALS.get(quantization_of(model, architecture) or "", _PLAIN_RESIDUAL)
     if architecture.multimodal:
         above = max(above, _ENCODER_RESIDUAL)
+    twice = 0
+    if copies_head and architecture.tied and quantization_of(model, architecture) is not None:
+        twice = architecture.embedding_parameters * _PLAIN_BYTES // degrees.tensor
     memory = held.memory
     return HeldWeights(
         Interval(
             floor(memory.lower * (1 - below)),
             memory.expected,
-            max(memory.upper, ceil(memory.expected * (1 + above)) + _BUFFERS),
+            max(memory.upper, ceil(memory.expected * (1 + above)) + _BUFFERS) + twice,
         ),
         held.basis,
     )
