@@ -41,13 +41,14 @@ class _Keeper:
     def __init__(self, kept: Sequence[str]) -> None:
         # Multimodal checkpoints put their language model one level deeper.
         names = [name.replace("language_model.", "") for name in kept]
-        self._names = frozenset(name for name in names if not _is_pattern(name))
-        self._pattern = re.compile(
-            "|".join(f"(?:{_expression(name)})" for name in names if _is_pattern(name)) or "(?!)"
-        )
+        globs = [name for name in names if "*" in name and not name.startswith("re:")]
+        self._names = frozenset(name for name in names if "*" not in name and not name.startswith("re:"))
+        both = (fnmatch.translate(glob) for name in globs for glob in (name, f"{name}.*"))
+        self._patterns = [re.compile("|".join(both))] if globs else []
+        self._patterns += filter(None, (_compiled(name[3:]) for name in kept if name.startswith("re:")))
 
     def keeps(self, module: str) -> bool:
-        if self._pattern.match(module):
+        if any(pattern.match(module) for pattern in self._patterns):
             return True
         if not self._names:
             return False
@@ -61,19 +62,12 @@ def _keeper(kept: tuple[str, ...]) -> _Keeper:
     return _Keeper(kept)
 
 
-def _is_pattern(name: str) -> bool:
-    return name.startswith("re:") or "*" in name
-
-
-def _expression(name: str) -> str:
-    """A regular expression of a glob or a `re:` pattern; one that cannot be compiled matches nothing."""
-    if not name.startswith("re:"):
-        return rf"{fnmatch.translate(name)}|{fnmatch.translate(f'{name}.*')}"
+def _compiled(expression: str) -> re.Pattern[str] | None:
+    """A pattern; None for one that is none, which then keeps nothing."""
     try:
-        re.compile(name[3:])
-    except re.error:
-        return "(?!)"
-    return name[3:]
+        return re.compile(expression)
+    except (re.error, OverflowError, RecursionError):
+        return None
 
 
 _TYPICAL: Final[Mapping[str, QuantizationConfig]] = {

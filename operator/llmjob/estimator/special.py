@@ -262,7 +262,7 @@ def _single_part(config: Config, family: Family, kind: str) -> Block:
     elif kind == "moe":
         count = config.count("n_shared_experts", 0, least=0)
         mixture = experts(config, family, count * config.count("moe_shared_expert_intermediate_size"))
-        weights = expert_weights(hidden, mixture, router_bias=True)
+        weights = expert_weights(hidden, mixture)
         if config.get("moe_latent_size") is not None:
             raise ConfigError(config.field("moe_latent_size"), "experts in a latent space are not supported")
     else:

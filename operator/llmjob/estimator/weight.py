@@ -52,10 +52,10 @@ class Weight:
         return self.copies * self._share(ranks, self.matrix), self.copies * self._bias_share(ranks)
 
     def _share(self, ranks: int, elements: int) -> int:
-        if self.split is Split.NONE or ranks == 1:
-            return elements
         if self.split is Split.VOCABULARY:
             return padded_vocabulary(self.outputs, ranks) // ranks * self.inputs
+        if self.split is Split.NONE:
+            return elements
         units = self.units or (self.outputs if self.split is Split.OUTPUTS else self.inputs)
         return elements * -(-units // ranks) // units
 

@@ -1,0 +1,211 @@
+"""A config.json is read as published, and its parameters are counted to the last one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmjob.estimator.architecture import read_architecture
+from llmjob.estimator.block import Attention, LatentAttention, Mamba, Norm, Reach
+
+DATA = Path(__file__).parents[1] / "data" / "configs"
+COUNTED = [json.loads(line) for line in (DATA / "counted.jsonl").read_text().splitlines()]
+LLAMA: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 256,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": False,
+}
+DEEPSEEK: dict[str, Any] = {
+    "model_type": "deepseek_v3",
+    "hidden_size": 7168,
+    "intermediate_size": 18432,
+    "kv_lora_rank": 512,
+    "q_lora_rank": 1536,
+    "qk_nope_head_dim": 128,
+    "qk_rope_head_dim": 64,
+    "v_head_dim": 128,
+    "moe_intermediate_size": 2048,
+    "n_routed_experts": 256,
+    "n_shared_experts": 1,
+    "num_experts_per_tok": 8,
+    "first_k_dense_replace": 3,
+    "num_attention_heads": 128,
+    "num_hidden_layers": 61,
+    "num_nextn_predict_layers": 1,
+    "vocab_size": 129280,
+    "max_position_embeddings": 163840,
+    "tie_word_embeddings": False,
+    "torch_dtype": "bfloat16",
+}
+
+
+@pytest.mark.parametrize("case", COUNTED, ids=lambda case: str(case["model"]))
+def test_parameters_are_exact(case: dict[str, Any]) -> None:
+    assert read_architecture(case["config"]).parameters == case["parameters"]
+
+
+def test_deepseek_v3_loads_671_billion_and_activates_37() -> None:
+    read = read_architecture(DEEPSEEK)
+    assert round(read.parameters / 10**9, 2) == 671.03
+    assert round((read.active_parameters - read.embedding_parameters) / 10**9) == 37
+    assert isinstance(read.layers[0].block.mixer, LatentAttention)
+    assert [run.count for run in read.layers] == [3, 58]
+
+
+def test_prediction_layers_are_stored_apart_and_counted_only_there() -> None:
+    read = read_architecture(DEEPSEEK)
+    stored = sum(run.count * run.block.parameters for run in read.speculative)
+    # 14 B of main weights plus the embedding and head copies that the checkpoint repeats: 11.6 B are its own.
+    assert round(stored / 10**9, 1) == 11.6
+    assert read_architecture({**DEEPSEEK, "num_nextn_predict_layers": 0}).parameters == read.parameters
+
+
+def test_qwen2_has_biases_that_its_config_does_not_mention() -> None:
+    plain = read_architecture(LLAMA)
+    qwen = read_architecture({**LLAMA, "model_type": "qwen2"})
+    assert qwen.parameters - plain.parameters == 4 * (64 + 32 + 32)
+
+
+def test_gemma_ties_its_embedding_without_saying_so() -> None:
+    config = {key: value for key, value in LLAMA.items() if key != "tie_word_embeddings"} | {"head_dim": 16}
+    assert read_architecture({**config, "model_type": "gemma"}).tied
+    assert not read_architecture({**config, "model_type": "mistral"}).tied
+
+
+def test_qwen3_normalises_queries_and_keys() -> None:
+    read = read_architecture({**LLAMA, "model_type": "qwen3", "head_dim": 16})
+    mixer = read.layers[0].block.mixer
+    assert isinstance(mixer, Attention)
+    assert mixer.qk_norm
+    assert read.parameters - read_architecture(LLAMA).parameters == 4 * 2 * 16
+
+
+def test_a_head_dim_may_differ_from_hidden_size_over_heads() -> None:
+    mixer = read_architecture({**LLAMA, "head_dim": 32}).layers[0].block.mixer
+    assert isinstance(mixer, Attention)
+    assert (mixer.query, mixer.key) == (128, 64)
+
+
+def reaches(config: dict[str, Any]) -> list[tuple[Reach, int | None]]:
+    return [
+        (block.mixer.reach, block.mixer.window)
+        for block in read_architecture(config).blocks()
+        if isinstance(block.mixer, Attention)
+    ]
+
+
+def test_use_sliding_window_false_means_no_window() -> None:
+    windowed = {**LLAMA, "model_type": "qwen2", "sliding_window": 128, "max_window_layers": 0}
+    assert reaches({**windowed, "use_sliding_window": False}) == [(Reach.FULL, None)] * 4
+    assert reaches({**windowed, "use_sliding_window": True}) == [(Reach.SLIDING, 128)] * 4
+
+
+def test_windows_start_after_max_window_layers() -> None:
+    config = {**LLAMA, "model_type": "qwen2", "sliding_window": 128, "use_sliding_window": True, "max_window_layers": 3}
+    assert reaches(config) == [(Reach.FULL, None)] * 3 + [(Reach.SLIDING, 128)]
+
+
+def test_a_null_window_is_none_although_the_class_has_one() -> None:
+    assert reaches({**LLAMA, "model_type": "mistral"}) == [(Reach.SLIDING, 4096)] * 4
+    assert reaches({**LLAMA, "model_type": "mistral", "sliding_window": None}) == [(Reach.FULL, None)] * 4
+
+
+def test_layer_types_decide_over_the_family_rule() -> None:
+    config = {**LLAMA, "model_type": "gemma2", "head_dim": 16, "sliding_window": 64}
+    alternating = [(Reach.SLIDING, 64), (Reach.FULL, None)] * 2
+    assert reaches(config) == alternating
+    types = ["full_attention", "sliding_attention", "full_attention", "full_attention"]
+    assert reaches({**config, "layer_types": types}) == [
+        (Reach.FULL, None), (Reach.SLIDING, 64), (Reach.FULL, None), (Reach.FULL, None),
+    ]  # fmt: skip
+
+
+def test_a_sliding_window_pattern_makes_every_nth_layer_global() -> None:
+    config = {**LLAMA, "model_type": "gemma3_text", "head_dim": 16, "sliding_window": 64, "sliding_window_pattern": 2}
+    assert reaches(config) == [(Reach.SLIDING, 64), (Reach.FULL, None)] * 2
+
+
+def test_llama_4_chunks_three_layers_of_four_and_rotates_only_those() -> None:
+    config = {
+        "model_type": "llama4",
+        "text_config": {
+            **LLAMA, "model_type": "llama4_text", "intermediate_size_mlp": 256, "num_local_experts": 4, "head_dim": 16,
+            "interleave_moe_layer_step": 2, "attention_chunk_size": 100,
+        },
+    }  # fmt: skip
+    assert reaches(config) == [(Reach.CHUNKED, 100)] * 3 + [(Reach.FULL, None)]
+    blocks = list(read_architecture(config).blocks())
+    assert [block.experts is not None for block in blocks] == [False, True, False, True]
+    assert isinstance(blocks[3].mixer, Attention)
+    assert blocks[3].mixer.rotary_dim == 0
+
+
+def test_a_nested_text_config_is_the_language_model() -> None:
+    nested = {"model_type": "qwen3_vl", "text_config": {**LLAMA, "model_type": "qwen3_vl_text", "dtype": "bfloat16"}}
+    read = read_architecture(nested)
+    assert (read.num_layers, read.hidden_size, read.dtype, read.family) == (4, 64, "BF16", "qwen3_vl")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("torch_dtype", "float16"), ("dtype", "float16"), ("dtype", "torch.float16")]
+)
+def test_the_dtype_stands_under_its_old_and_its_new_name(key: str, value: str) -> None:
+    assert read_architecture({**LLAMA, key: value}).dtype == "FP16"
+
+
+def test_an_embedding_model_published_as_its_bare_class_has_no_head() -> None:
+    with_head = read_architecture({**LLAMA, "architectures": ["LlamaForCausalLM"]})
+    bare = read_architecture({**LLAMA, "architectures": ["LlamaModel"]})
+    assert with_head.parameters - bare.parameters == 256 * 64
+    assert read_architecture({**LLAMA, "architectures": ["GPT2LMHeadModel"]}).parameters == with_head.parameters
+
+
+def test_a_mixture_activates_its_chosen_experts_alone() -> None:
+    config = {**LLAMA, "model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}
+    read = read_architecture(config)
+    assert read.parameters - read.active_parameters == 4 * 6 * 3 * 64 * 128
+
+
+def test_plain_families_have_two_matrices_and_layer_norms() -> None:
+    block = read_architecture({"model_type": "gpt2", "n_layer": 1}).layers[0].block
+    assert block.norm is Norm.LAYER
+    assert block.feed_forward is not None
+    assert (block.feed_forward.gated, block.feed_forward.width) == (False, 4 * 768)
+
+
+def test_nemotron_h_reads_its_pattern() -> None:
+    config = {
+        "model_type": "nemotron_h", "hidden_size": 64, "hybrid_override_pattern": "M*-E", "num_hidden_layers": 4,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "mamba_num_heads": 8, "mamba_head_dim": 16,
+        "n_groups": 2, "ssm_state_size": 16, "intermediate_size": 96, "vocab_size": 128, "n_routed_experts": 4,
+        "num_experts_per_tok": 2, "moe_intermediate_size": 32, "moe_shared_expert_intermediate_size": 48,
+    }  # fmt: skip
+    first, second, third, fourth = read_architecture(config).blocks()
+    assert isinstance(first.mixer, Mamba)
+    assert isinstance(second.mixer, Attention)
+    assert third.mixer is None
+    assert third.feed_forward is not None
+    assert fourth.experts is not None
+    assert fourth.experts.shared_width == 48
+
+
+def test_a_scaled_rotary_table_is_as_long_as_its_scaling_makes_it() -> None:
+    scaling = {"rope_type": "linear", "factor": 8.0}
+    config = {**LLAMA, "rope_scaling": scaling}
+    assert read_architecture(LLAMA).rotary_cache == 512 * 16
+    assert read_architecture(config).rotary_cache == 8 * 512 * 16
+    yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 256}
+    assert read_architecture({**LLAMA, "rope_scaling": yarn}).rotary_cache == 4 * 256 * 16
+
+
+def test_half_a_head_may_be_rotated() -> None:
+    mixer = read_architecture({**LLAMA, "model_type": "phi", "partial_rotary_factor": 0.25}).layers[0].block.mixer
+    assert isinstance(mixer, Attention)
+    assert mixer.rotary_dim == 4
