@@ -79,7 +79,8 @@ class Fleet:
         keys = frozenset(scheduling.keys())
         found: list[tuple[NodeShape, int]] = []
         for shape, members in self.groups.items():
-            if nodes := _admitted(scheduling, keys, shape, members):
+            own = not self._own_keys.isdisjoint(keys)
+            if nodes := _admitted(scheduling, shape, members, own=own):
                 found.append((shape, nodes))
         found += [
             (pool.shape, pool.nodes)
@@ -107,18 +108,22 @@ class Fleet:
         return sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     @cached_property
+    def _own_keys(self) -> frozenset[str]:
+        """Label keys that differ between nodes of one shape, and the node's name."""
+        return frozenset(
+            {_NAME, *(key for nodes in self.groups.values() for node in nodes for key, _ in node.own_labels)}
+        )
+
+    @cached_property
     def _classes(self) -> tuple[GPUClass, ...]:
         groups = [(shape, len(members)) for shape, members in self.groups.items()]
         groups += [(pool.shape, pool.nodes) for pool in self.pools]
         return classes_of((offer, nodes) for shape, nodes in groups for offer in shape.offers)
 
 
-def _admitted(
-    scheduling: Scheduling, keys: frozenset[str], shape: NodeShape, members: tuple[NodeProjection, ...]
-) -> int:
+def _admitted(scheduling: Scheduling, shape: NodeShape, members: tuple[NodeProjection, ...], *, own: bool) -> int:
     """How many nodes of a shape the pod may use; one look unless it asks for what differs from node to node."""
     labels = dict(shape.labels)
-    own = _NAME in keys or any(key in keys for node in members for key, _ in node.own_labels)
     if not own:
         return len(members) if scheduling.admits(labels, shape.taints, members[0].name) else 0
     return sum(scheduling.admits({**labels, **dict(node.own_labels)}, shape.taints, node.name) for node in members)
