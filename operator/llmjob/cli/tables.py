@@ -6,10 +6,11 @@ from llmjob.cli.bad import Bad
 from llmjob.decision.verdict import Outcome, Verdict
 from llmjob.estimator.interval import Interval, Range
 from llmjob.estimator.result import Basis, Component, Estimate, Unknown
+from llmjob.estimator.task import Inference
 from llmjob.fleet.gpu_class import GPUClass
 from llmjob.names import Reason
 from llmjob.quantity import gib
-from llmjob.workloads.request import AnyRequest
+from llmjob.workloads.request import AnyRequest, Request
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +71,7 @@ def print_estimate(out: "Console", request: AnyRequest, answer: Estimate | Unkno
     instant = f" · peak at {answer.instant}" if answer.instant else ""
     out.print(f"  {answer.parameters:,} parameters{active} · profile {answer.profile}{instant}", markup=False)
     out.print(_parts(answer))
-    _print_serving(out, answer)
+    _print_serving(out, request, answer)
     for warning in (*request.warnings, *answer.warnings):
         out.print(f"  warning: {warning}", style="yellow", markup=False)
 
@@ -98,21 +99,28 @@ def _bounds(value: Interval) -> str:
     return f"{gib(value.lower)}–{gib(value.upper)}"
 
 
-def _print_serving(out: "Console", answer: Estimate) -> None:
+def _print_serving(out: "Console", request: AnyRequest, answer: Estimate) -> None:
     serving = answer.serving
     if serving is None:
         return
+    longest = f", longest length {serving.longest_length:,}" if serving.longest_length else ""
     if not serving.starts:
-        longest = f"; the longest length that starts is {serving.longest_length:,}" if serving.longest_length else ""
-        out.print(f"  would not start with the asked length and concurrency{longest}", style="red", markup=False)
+        out.print(f"  would not start with the asked length{longest}", style="red", markup=False)
         return
+    asked = _asked_concurrency(request)
+    short = serving.concurrency < asked
     tokens = f", {serving.kv_tokens:,} tokens" if serving.kv_tokens is not None else ""
-    longest = f", longest length {serving.longest_length:,}" if serving.longest_length is not None else ""
     out.print(
-        f"  starts: KV pool {gib(serving.kv_pool.expected)} GiB{tokens}, {serving.concurrency:.1f} sequences of the "
-        f"asked length{longest}",
+        f"  starts with {'only ' if short else ''}{serving.concurrency:.1f} of {asked} sequences of the asked length: "
+        f"KV pool {gib(serving.kv_pool.expected)} GiB{tokens}{longest}",
+        style="red" if short else None,
         markup=False,
     )
+
+
+def _asked_concurrency(request: AnyRequest) -> int:
+    task = request.task if isinstance(request, Request) else None
+    return (task.concurrency if isinstance(task, Inference) else None) or 1
 
 
 def print_verdict(out: "Console", verdict: Verdict) -> None:
