@@ -54,7 +54,7 @@ def test_an_estimate_shows_need_parts_basis_and_profile():
     assert "needs 16.0 GiB (15.0–18.0) per GPU on nvidia-l4 · 1 GPU" in text
     assert "profile vllm-0.19" in text
     rows = [line.split() for line in text.splitlines()]
-    assert ["Weights", "14.0"] == next(row for row in rows if row[:1] == ["Weights"])[:2]
+    assert next(row for row in rows if row[:1] == ["Weights"])[:2] == ["Weights", "14.0"]
     assert next(row for row in rows if row[:1] == ["KVCache"])[-3:] == ["rule", "of", "thumb"]
 
 
