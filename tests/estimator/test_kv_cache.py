@@ -99,7 +99,8 @@ def test_a_pipeline_stage_keeps_its_own_layers() -> None:
 
 def test_layers_that_share_another_ones_cache_keep_none() -> None:
     config = {
-        "model_type": "gemma4_text", "hidden_size": 64, "num_hidden_layers": 6, "num_attention_heads": 4, "head_dim": 16,
+        "model_type": "gemma4_text", "hidden_size": 64, "num_hidden_layers": 6, "num_attention_heads": 4,
+        "head_dim": 16,
         "num_key_value_heads": 2, "global_head_dim": 16, "vocab_size": 256, "vocab_size_per_layer_input": 256,
         "intermediate_size": 64, "layer_types": ["full_attention"] * 6,
     }  # fmt: skip
@@ -108,13 +109,14 @@ def test_layers_that_share_another_ones_cache_keep_none() -> None:
 
 def test_wider_global_layers_take_fewer_tokens_a_page_not_more_bytes() -> None:
     config = {
-        "model_type": "gemma4_text", "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "head_dim": 16,
+        "model_type": "gemma4_text", "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "head_dim": 16,
         "num_key_value_heads": 2, "global_head_dim": 32, "vocab_size": 256, "vocab_size_per_layer_input": 256,
         "intermediate_size": 64, "sliding_window": 32,
         "layer_types": ["sliding_attention", "full_attention"] * 2,
     }  # fmt: skip
     page = 16 * 2 * 2 * 32 * 2
-    # Global layers: 1024 tokens in pages of 16; local ones half as wide, so 32 tokens a page: ceil(min(31 + 64, 1024) / 32) + 1.
+    # Global layers: 1024 tokens in pages of 16. Local ones are half as wide, so 32 tokens a page: ceil(95 / 32) + 1.
     assert cache(config, 1024, step=64) == 2 * page * (64 + 4)
 
 
