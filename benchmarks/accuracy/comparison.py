@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from benchmarks.accuracy.cases import Case, Row
+from benchmarks.accuracy.case import Case, Row
 from llmjob.estimator.interval import Interval
-from llmjob.estimator.result import ComponentName, Estimate
+from llmjob.estimator.result import ComponentName, Estimate, Measures
 from llmjob.estimator.task import Inference
-from llmjob.quantity import GiB
+from llmjob.quantity import GiB, MiB
+
+_FULL = Fraction(95, 100)  # of a card, from which on a figure says "full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +74,57 @@ def pool(row: Row, case: Case, estimate: Estimate) -> Comparison:
 
 def total_peak(row: Row, _: Case, estimate: Estimate) -> Comparison:
     """The allocator's peak of a whole run."""
-    if estimate.measures is None:
-        raise ValueError("the estimate has no allocated measure")
-    truth = int(row["total_peak_bytes"])
-    return Comparison(predicted=estimate.measures.allocated, low=truth, high=truth, denominator=truth)
+    return _exact(_measures(estimate).allocated, int(row["total_peak_bytes"]))
 
 
 def weights_and_kv(row: Row, _: Case, estimate: Estimate) -> Comparison:
-    truth = int(row["total_peak_bytes"])
     predicted = estimate.component(ComponentName.WEIGHTS) + estimate.component(ComponentName.KV_CACHE)
-    return Comparison(predicted=predicted, low=truth, high=truth, denominator=truth)
+    return _exact(predicted, int(row["total_peak_bytes"]))
 
 
 def cache_buffers(row: Row, _: Case, estimate: Estimate) -> Comparison:
     """The K and V buffers together, over all devices."""
     return _component(estimate.component(ComponentName.KV_CACHE), row["kv_cache_gib"])
+
+
+def allocated(row: Row, _: Case, estimate: Estimate) -> Comparison:
+    return _exact(_measures(estimate).allocated, int(row["peak_bytes"]))
+
+
+def reserved(row: Row, _: Case, estimate: Estimate) -> Comparison:
+    return _exact(_measures(estimate).reserved, int(row["peak_bytes"]))
+
+
+def process_censored(row: Row, _: Case, estimate: Estimate) -> Comparison:
+    """A figure near the card's size shows only that the job ran within it: a larger prediction is then no error."""
+    truth = int(row["peak_bytes"])
+    predicted = _measures(estimate).process
+    full = row["gpu_mem_total_gib"] and truth >= _FULL * Fraction(row["gpu_mem_total_gib"]) * GiB
+    if full and predicted.expected > truth:
+        return _exact(Interval(min(predicted.lower, truth), truth, max(predicted.upper, truth)), truth)
+    return _exact(predicted, truth)
+
+
+def t4_allocated(row: Row, _: Case, estimate: Estimate) -> Comparison:
+    return _exact(_measures(estimate).allocated, int(Fraction(row["peak_alloc_mib"]) * MiB))
+
+
+def t4_process(row: Row, _: Case, estimate: Estimate) -> Comparison:
+    return _exact(_measures(estimate).process, int(Fraction(row["process_mib"]) * MiB))
+
+
+def peak_allocated_bytes(row: Row, _: Case, estimate: Estimate) -> Comparison:
+    return _exact(_measures(estimate).allocated, int(row["peak_allocated_bytes"]))
+
+
+def _measures(estimate: Estimate) -> Measures:
+    if estimate.measures is None:
+        raise ValueError("the estimate has no three measures")
+    return estimate.measures
+
+
+def _exact(predicted: Interval, truth: int) -> Comparison:
+    return Comparison(predicted=predicted, low=truth, high=truth, denominator=truth)
 
 
 def _pool(text: str, case: Case, estimate: Estimate) -> Comparison:
@@ -119,4 +157,10 @@ MEASURES: Mapping[str, Measure] = {
     "total-peak": total_peak,
     "weights-and-kv": weights_and_kv,
     "cache-buffers": cache_buffers,
+    "allocated": allocated,
+    "reserved": reserved,
+    "process-censored": process_censored,
+    "t4-allocated": t4_allocated,
+    "t4-process": t4_process,
+    "peak-allocated-bytes": peak_allocated_bytes,
 }

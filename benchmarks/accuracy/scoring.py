@@ -1,13 +1,19 @@
 """Score a group: how many rows are inside the interval, how wide it is, how far off the expected value."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import Final
 
-from benchmarks.accuracy.cases import READERS, Row
+from benchmarks.accuracy.case import Case, Row
 from benchmarks.accuracy.comparison import MEASURES, Comparison
 from benchmarks.accuracy.groups import Group
+from benchmarks.accuracy.serving_cases import SERVING_READERS
+from benchmarks.accuracy.training_cases import TRAINING_READERS
 from llmjob.estimator.estimate import estimate
 from llmjob.estimator.result import Unknown
+
+READERS: Final[Mapping[str, Callable[[Row], Case]]] = {**SERVING_READERS, **TRAINING_READERS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,18 +1,17 @@
 """Measured rows as the question a user would have asked: a model, a task and a GPU."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from benchmarks.accuracy.case import Row
 from benchmarks.accuracy.configs import architecture_of
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Range
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.task import Inference, Parallelism, Task
 from llmjob.quantity import GiB
-
-Row = Mapping[str, str]
 
 _GGUF = re.compile(r"\b(I?Q\d\w*)\.gguf", re.IGNORECASE)
 _H100_TOTAL = Fraction("79.19")  # GiB, of the machine behind vllm_h100.csv
@@ -21,7 +20,7 @@ _DTYPES = {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class ServingCase:
     """One question; `unreadable` says why there is no model: no config at hand (None), or one that cannot be read."""
 
     model: Model | None
@@ -30,7 +29,7 @@ class Case:
     unreadable: str | None = None
 
 
-def vllm_case(row: Row) -> Case:
+def vllm_case(row: Row) -> ServingCase:
     """A row of inference.csv that vLLM logged."""
     total = row["gpu_total_gib"]
     task = Inference(
@@ -48,7 +47,7 @@ def vllm_case(row: Row) -> Case:
     return _case(row["model_hf_id"], row["dtype"], _quantization(row), task, _gpu(row["gpu"] or "GPU", total))
 
 
-def h100_case(row: Row) -> Case:
+def h100_case(row: Row) -> ServingCase:
     """A row of vllm_h100.csv: vLLM 0.19.0, 8,192 tokens and 1,024 sequences a step, utilisation 0.95."""
     settings = row["variant"].split("-")[1:]
     dtype = next((_DTYPES[word[2:]] for word in settings if word.startswith("dt")), "")
@@ -68,7 +67,7 @@ def h100_case(row: Row) -> Case:
     return _case(row["model"], dtype, quantization, task, _gpu("NVIDIA H100 80GB", str(_H100_TOTAL)))
 
 
-def transformers_case(row: Row) -> Case:
+def transformers_case(row: Row) -> ServingCase:
     """A generate() run: a batch of prompts of one length, and so many tokens made."""
     task = Inference(
         engine="Transformers",
@@ -79,7 +78,7 @@ def transformers_case(row: Row) -> Case:
     return _case(row["model_hf_id"], row["dtype"], _quantization(row), task, None)
 
 
-def llamacpp_case(row: Row) -> Case:
+def llamacpp_case(row: Row) -> ServingCase:
     """A llama.cpp server: n_ctx is the total over its slots; the log's figures are sums over devices."""
     types = [word for word in row["kv_cache_dtype"].replace("/", " ").split() if word.casefold() not in {"k", "v"}]
     task = Inference(
@@ -90,7 +89,7 @@ def llamacpp_case(row: Row) -> Case:
     return _case(row["model_hf_id"], "", _quantization(row), task, None)
 
 
-def sglang_case(row: Row) -> Case:
+def sglang_case(row: Row) -> ServingCase:
     """An SGLang server; memory before the weights are loaded stands for the GPU's."""
     task = Inference(
         engine="SGLang",
@@ -103,10 +102,10 @@ def sglang_case(row: Row) -> Case:
     return _case(row["model_hf_id"], row["dtype"], _quantization(row), task, gpu)
 
 
-def _case(model_id: str, dtype: str, quantization: str | None, task: Task, gpu: GPU | None) -> Case:
+def _case(model_id: str, dtype: str, quantization: str | None, task: Task, gpu: GPU | None) -> ServingCase:
     architecture = architecture_of(model_id)
     if architecture is None or isinstance(architecture, str):
-        return Case(model=None, task=task, gpu=gpu, unreadable=architecture)
+        return ServingCase(model=None, task=task, gpu=gpu, unreadable=architecture)
     model = Model(
         name=model_id,
         source=ModelSource.CONFIG,
@@ -114,7 +113,7 @@ def _case(model_id: str, dtype: str, quantization: str | None, task: Task, gpu: 
         dtype=dtype or None,
         quantization=None if architecture.quantization else quantization,
     )
-    return Case(model=model, task=task, gpu=gpu)
+    return ServingCase(model=model, task=task, gpu=gpu)
 
 
 def _quantization(row: Row) -> str | None:
@@ -150,7 +149,7 @@ def _int(text: str) -> int | None:
     return int(Fraction(text)) if text else None
 
 
-READERS: dict[str, Callable[[Row], Case]] = {
+SERVING_READERS: dict[str, Callable[[Row], ServingCase]] = {
     "vllm": vllm_case,
     "vllm-h100": h100_case,
     "transformers": transformers_case,
