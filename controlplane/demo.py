@@ -57,10 +57,12 @@ def offline(report: Report) -> None:
     """What needs no cluster: the estimates, and the verdicts over the fleet that will be simulated."""
     report.title("Estimates of examples/, no cluster needed")
     report.run(["estimate", "-f", str(EXAMPLES)])
-    report.title("What of it fits the fleet: llmjob check")
+    report.title("What of it fits the fleet")
     fleet = json.dumps({"apiVersion": "v1", "kind": "List", "items": nodes.mixed_fleet()})
     with report.temporary("fleet.yaml", fleet) as file:
-        code = report.run(["check", "-f", str(EXAMPLES), "--fleet", str(file)])
+        report.run(["check", "-f", str(TOO_LARGE), "--fleet", str(file)])
+        code, found = report.answer(["check", "-f", str(EXAMPLES), "--fleet", str(file), "-o", "json"])
+    report.verdicts(found)
     report.expect(code == _EXIT_CODE_TOO_LARGE, "check says by its exit code that a job cannot fit (2)")
 
 
@@ -188,6 +190,10 @@ class Demo:
     def _namespace(self, name: str, level: str) -> None:
         self._control_plane.kubectl("create", "namespace", name)
         self._control_plane.kubectl("label", "namespace", name, f"llmjob.dev/enforcement={level}")
+        # What a pod without requests counts for: with it the scheduler spreads pods over nodes by their load.
+        limits = {"limits": [{"type": "Container", "defaultRequest": {"cpu": "4", "memory": "32Gi"}}]}
+        range_ = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "default"}, "spec": limits}
+        self._control_plane.client.request("POST", f"/api/v1/namespaces/{name}/limitranges", range_)
         path = f"/api/v1/namespaces/{name}/serviceaccounts/default"
         self._until(lambda: self._control_plane.client.exists(path), f"the ServiceAccount of {name}")
 
@@ -207,5 +213,5 @@ class Demo:
                 process.check()
             if time.monotonic() > deadline:
                 logs = "\n".join(p.tail() for p in (self._llmjob.processes if self._llmjob is not None else ()))
-                raise ProcessFailed(f"waited {WAIT_SECONDS:.0f} s in vain for {what}\n{logs}")
+                raise ProcessFailed(f"waited {WAIT_SECONDS:.0f} s in vain for {what}; the ends of our logs:\n{logs}")
             time.sleep(0.2)

@@ -1,14 +1,15 @@
 """What the demonstration prints, and whether all that it promised was so."""
 
+import json
 import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from controlplane.installation import command
 from controlplane.truth import Landing
@@ -33,6 +34,18 @@ class Report:
         self.say(f"$ llmjob {' '.join(_short(argument) for argument in arguments)}")
         return subprocess.run([command(), *arguments], check=False).returncode
 
+    def answer(self, arguments: list[str]) -> tuple[int, list[dict[str, Any]]]:
+        """Run the installed llmjob with JSON output; its exit status and the array."""
+        self.say(f"$ llmjob {' '.join(_short(argument) for argument in arguments)}")
+        done = subprocess.run([command(), *arguments], check=False, stdout=subprocess.PIPE, text=True)
+        return done.returncode, json.loads(done.stdout or "[]")
+
+    def verdicts(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """One line a document: its name, its reason, the classes it fits."""
+        for item in found:
+            classes = ", ".join(c["name"] for c in item["classes"] if c["outcome"] in {"Fits", "Tight"})
+            self.say(f"  {item['name']:<26} {item['reason']:<22} {classes or 'no GPU there is'}")
+
     def fetch(self, url: str) -> str:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return bytes(answer.read()).decode()
@@ -51,7 +64,7 @@ class Report:
             need, memory = f"{item.need / GIB:.1f}", f"{item.memory / GIB:.1f}"
             self.say(f"  {item.pod:<26} {need:>6} GiB on {item.node:<8} {memory:>6} GiB  {mark}".rstrip())
 
-    def expect(self, condition: bool, text: str) -> None:  # noqa: FBT001 - reads as a sentence
+    def expect(self, condition: bool, text: str) -> None:  # noqa: FBT001, reads as a sentence
         """Note whether something promised was so."""
         self.checks.append((condition, text))
         print(f"  {'✓' if condition else '✗'} {text}", flush=True)
