@@ -7,6 +7,7 @@ import sys
 from benchmarks.accuracy.groups import load_groups, named
 from benchmarks.accuracy.report import render_rows, render_table
 from benchmarks.accuracy.scoring import score
+from benchmarks.accuracy.starts import all_answers
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         for item in scores if asked.rows else ():
             print(render_rows(item))
         print(render_table(scores))
+        for answers in () if asked.group else all_answers():
+            print(answers.line())
     return 0 if all(item.met for item in scores) else 1
 
 

@@ -10,7 +10,7 @@ from benchmarks.accuracy.configs import architecture_of
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Range
 from llmjob.estimator.model import Model, ModelSource
-from llmjob.estimator.task import Inference, Parallelism, Task
+from llmjob.estimator.task import Inference, Parallelism
 from llmjob.quantity import GiB
 
 _GGUF = re.compile(r"\b(I?Q\d\w*)\.gguf", re.IGNORECASE)
@@ -24,7 +24,7 @@ class ServingCase:
     """One question; `unreadable` says why there is no model: no config at hand (None), or one that cannot be read."""
 
     model: Model | None
-    task: Task
+    task: Inference
     gpu: GPU | None
     unreadable: str | None = None
 
@@ -102,7 +102,7 @@ def sglang_case(row: Row) -> ServingCase:
     return _case(row["model_hf_id"], row["dtype"], _quantization(row), task, gpu)
 
 
-def _case(model_id: str, dtype: str, quantization: str | None, task: Task, gpu: GPU | None) -> ServingCase:
+def _case(model_id: str, dtype: str, quantization: str | None, task: Inference, gpu: GPU | None) -> ServingCase:
     architecture = architecture_of(model_id)
     if architecture is None or isinstance(architecture, str):
         return ServingCase(model=None, task=task, gpu=gpu, unreadable=architecture)

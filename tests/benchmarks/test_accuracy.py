@@ -7,6 +7,7 @@ import pytest
 from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.groups import load_groups, named
 from benchmarks.accuracy.scoring import score
+from benchmarks.accuracy.starts import all_answers
 
 REQUIRED = ("vllm-weights", "vllm-kv", "vllm-activation", "vllm-pool-h100", "vllm-pool")
 
@@ -37,3 +38,10 @@ def test_an_unknown_group_is_a_usage_error_that_lists_the_groups(capsys: pytest.
     with pytest.raises(SystemExit, match="2"):
         main(["--group", "nothing"])
     assert "vllm-kv" in capsys.readouterr().err
+
+
+def test_nothing_that_started_is_called_too_large_and_h100_starts_are_told_apart() -> None:
+    found = {answers.name: answers for answers in all_answers()}
+    assert found["vllm-starts-h100"].balanced >= 0.98
+    assert found["vllm-starts-h100"].asked == {True: 35, False: 35}
+    assert {name: answers.wrongly_too_large for name, answers in found.items()} == dict.fromkeys(found, 0)

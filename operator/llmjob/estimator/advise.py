@@ -1,6 +1,6 @@
 """What would make a job fit: one field changed at a time, each change verified by estimating anew."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from llmjob.estimator.estimate import estimate
@@ -25,6 +25,9 @@ class Change:
     message: str
 
 
+_Option = tuple[Change, Model, Task]
+
+
 def advise(model: Model, task: Task, gpu: GPU, gpus_per_node: int | None) -> tuple[Change, ...]:
     """At most three changes, each of which alone makes the job fit this GPU surely (by its upper bound).
 
@@ -34,7 +37,7 @@ def advise(model: Model, task: Task, gpu: GPU, gpus_per_node: int | None) -> tup
         return ()
     found: list[Change] = []
     for options in _options(model, task, gpus_per_node):
-        change = next((change for change, other, asked in options if _fits(other, asked, gpu)), None)
+        change = _mildest(tuple(options), gpu)
         if change is not None:
             found.append(change)
         if len(found) == _MOST:
@@ -42,7 +45,18 @@ def advise(model: Model, task: Task, gpu: GPU, gpus_per_node: int | None) -> tup
     return tuple(found)
 
 
-_Option = tuple[Change, Model, Task]
+def _mildest(options: Sequence[_Option], gpu: GPU) -> Change | None:
+    """The first option that fits, by bisection: each needs less than the one before it."""
+    low, high = 0, len(options) - 1
+    if high < 0 or not _fits(options[high][1], options[high][2], gpu):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if _fits(options[middle][1], options[middle][2], gpu):
+            high = middle
+        else:
+            low = middle + 1
+    return options[low][0]
 
 
 def _options(model: Model, task: Task, gpus_per_node: int | None) -> Iterator[Iterator[_Option]]:
@@ -91,7 +105,7 @@ def _options(model: Model, task: Task, gpus_per_node: int | None) -> Iterator[It
 
 def _tensor(model: Model, task: Inference, gpus_per_node: int | None) -> Iterator[_Option]:
     for degree in _DEGREES:
-        more = degree > task.parallelism.tensor
+        more = degree > task.parallelism.tensor and _divides(model, degree)
         gpus = degree * task.parallelism.pipeline
         if more and (gpus_per_node is None or gpus <= gpus_per_node):
             asked = replace(task, parallelism=replace(task.parallelism, tensor=degree))
@@ -145,6 +159,12 @@ def _halved(model: Model, words: str, field: str, value: int | None, least: int,
     while value is not None and value > least:
         value = max(least, value // 2)
         yield Change(field=field, value=str(value), message=f"{words} {value}"), model, changed(value)
+
+
+def _divides(model: Model, degree: int) -> bool:
+    """Whether tensor parallelism of this degree can be: every layer's heads are dealt out evenly."""
+    layers = model.architecture.layers if model.architecture else ()
+    return all(run.block.mixer is None or run.block.mixer.heads % degree == 0 for run in layers)
 
 
 def _length(model: Model, task: Inference) -> int | None:

@@ -1,0 +1,107 @@
+"""Advice: one change at a time, each of which really makes the job fit."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from llmjob.estimator.advise import Change, advise
+from llmjob.estimator.architecture import read_architecture
+from llmjob.estimator.estimate import estimate
+from llmjob.estimator.gpu import GPU
+from llmjob.estimator.interval import Range
+from llmjob.estimator.model import Model, ModelSource
+from llmjob.estimator.result import Estimate
+from llmjob.estimator.task import FineTuning, Inference, Parallelism, Sharding, Task
+from llmjob.quantity import GiB
+
+LLAMA_8B: dict[str, Any] = {
+    "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256, "max_position_embeddings": 131072,
+    "torch_dtype": "bfloat16",
+}  # fmt: skip
+MODEL = Model(name="m", source=ModelSource.CONFIG, architecture=read_architecture(LLAMA_8B))
+COUNTED = Model(name="7B", source=ModelSource.PARAMETERS, parameters=7 * 10**9)
+L4 = GPU(name="nvidia-l4", vendor="nvidia", usable=Range.exact(int(22.16 * GiB)))
+T4 = GPU(name="nvidia-t4", vendor="nvidia", usable=Range(int(14.56 * GiB), int(14.75 * GiB)))
+A100 = GPU(name="nvidia-a100-80gb", vendor="nvidia", usable=Range.exact(int(79.14 * GiB)))
+
+
+def fits(model: Model, task: Task, gpu: GPU) -> bool:
+    found = estimate(model, task, gpu)
+    assert isinstance(found, Estimate)
+    within = found.per_gpu.upper <= gpu.usable.lower
+    budget = found.budget
+    return within and (budget is None or budget.available is None or budget.needed.upper <= budget.available.lower)
+
+
+def by_field(changes: tuple[Change, ...]) -> dict[str, str]:
+    return {change.field: change.value for change in changes}
+
+
+def test_a_job_that_fits_needs_no_advice() -> None:
+    assert advise(MODEL, Inference(max_model_len=2048), A100, 8) == ()
+
+
+def test_every_change_makes_it_fit_and_the_next_milder_one_does_not() -> None:
+    task = Inference(max_model_len=8192, concurrency=16)
+    found = by_field(advise(MODEL, task, L4, 8))
+    tensor = int(found["spec.parallelism.tensor"])
+    assert fits(MODEL, replace(task, parallelism=Parallelism(tensor=tensor)), L4)
+    assert not fits(MODEL, replace(task, parallelism=Parallelism(tensor=tensor // 2)), L4)
+    if "spec.model.quantization" in found:
+        assert fits(replace(MODEL, quantization=found["spec.model.quantization"]), task, L4)
+    assert len(found) >= 2
+
+
+def test_concurrency_and_length_are_halved_until_they_fit() -> None:
+    task = Inference(max_model_len=8192, concurrency=64)
+    found = by_field(advise(MODEL, task, L4, 1))
+    concurrency = int(found["spec.inference.concurrency"])
+    assert fits(MODEL, replace(task, concurrency=concurrency), L4)
+    assert not fits(MODEL, replace(task, concurrency=2 * concurrency), L4)
+    alone = Inference(max_model_len=131072)
+    length = int(by_field(advise(MODEL, alone, L4, 1))["spec.inference.maxModelLen"])
+    assert fits(MODEL, replace(alone, max_model_len=length), L4)
+    assert not fits(MODEL, replace(alone, max_model_len=2 * length), L4)
+
+
+def test_a_node_bounds_parallelism() -> None:
+    task = Inference(max_model_len=8192, concurrency=16)
+    assert "spec.parallelism.tensor" not in by_field(advise(MODEL, task, L4, 1))
+    assert "spec.parallelism.tensor" in by_field(advise(MODEL, task, L4, None))
+
+
+def test_weights_are_not_quantised_twice() -> None:
+    task = Inference(max_model_len=8192)
+    assert by_field(advise(MODEL, task, T4, 1)).get("spec.model.quantization") in {"FP8", "AWQ"}
+    assert "spec.model.quantization" not in by_field(advise(replace(MODEL, quantization="FP8"), task, T4, 1))
+
+
+def test_full_fine_tuning_is_advised_to_shard_or_to_train_adapters() -> None:
+    task = FineTuning(method="Full", micro_batch_size=1, sequence_length=1024, activation_checkpointing="Full")
+    found = by_field(advise(MODEL, task, A100, 8))
+    assert fits(MODEL, replace(task, method=found["spec.fineTuning.method"]), A100)
+    degree = int(found["spec.fineTuning.sharding.degree"])
+    sharded = replace(task, sharding=Sharding(strategy="FSDP", degree=degree), parallelism=Parallelism(data=degree))
+    assert fits(MODEL, sharded, A100)
+
+
+def test_a_micro_batch_is_halved_until_it_fits() -> None:
+    task = FineTuning(method="QLoRA", micro_batch_size=64, sequence_length=2048, activation_checkpointing="Full")
+    found = by_field(advise(MODEL, task, A100, 1))
+    batch = int(found["spec.fineTuning.microBatchSize"])
+    assert fits(MODEL, replace(task, micro_batch_size=batch), A100)
+    assert not fits(MODEL, replace(task, micro_batch_size=2 * batch), A100)
+
+
+@pytest.mark.parametrize("task", [Inference(max_model_len=131072, concurrency=64), FineTuning(method="Full")])
+def test_at_most_three_ways_are_named_and_each_says_what_it_sets(task: Task) -> None:
+    found = advise(MODEL, task, T4, 8)
+    assert len(found) <= 3
+    assert all(change.value in change.message or change.value in {"AWQ", "FP8"} for change in found)
+
+
+def test_a_model_known_by_its_count_is_advised_too() -> None:
+    found = by_field(advise(COUNTED, Inference(), T4, 4))
+    assert found["spec.parallelism.tensor"] in {"2", "4"}
