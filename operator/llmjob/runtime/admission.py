@@ -6,14 +6,14 @@ from typing import Any
 from llmjob.decision.message import warning_line
 from llmjob.decision.policy import Policy, effective_level
 from llmjob.decision.verdict import Action, Verdict
-from llmjob.names import JOB_LABEL, Level, Reason
+from llmjob.names import Level, Reason
 from llmjob.runtime.admission_review import Answer, Cause
 from llmjob.runtime.judgement import Judgement, RoleJudgement
 from llmjob.runtime.pod_patch import patch_of, printed_need
+from llmjob.runtime.pod_question import PodQuestion
 from llmjob.runtime.views import SeenJob, plain
 from llmjob.runtime.world import Missing, World
 from llmjob.workloads.llmjob import requests_from_llmjob
-from llmjob.workloads.pod import request_from_pod
 from llmjob.workloads.request import AnyRequest
 
 Request = Mapping[str, Any]
@@ -32,17 +32,18 @@ class Admission:
         uid = str(request["uid"])
         level = self._world.level(route["level"])
         content = request.get("object")
-        if not self._world.settings.enabled or level is Level.OFF or not isinstance(content, Mapping):
-            return Answer(uid=uid)
-        if _metadata(content).get("deletionTimestamp"):
+        off = not self._world.settings.enabled or level is Level.OFF
+        if off or not isinstance(content, Mapping) or _metadata(content).get("deletionTimestamp"):
             return Answer(uid=uid)
         if route["resource"] == "llmjobs":
             return self._validate_job(uid, level, request, content)
-        if request["operation"] != "CREATE" or _MIRROR in (_metadata(content).get("annotations") or {}):
+        pod = PodQuestion.of(self._world, request)
+        mirrored = _MIRROR in (_metadata(content).get("annotations") or {})
+        if request["operation"] != "CREATE" or mirrored or not pod.asks:
             return Answer(uid=uid)
         if route["verb"] == "mutate":
-            return await self._mutate_pod(uid, level, request, content, steering=route.get("steering"))
-        return await self._validate_pod(uid, level, request, content)
+            return await self._mutate_pod(uid, level, pod, route.get("steering"))
+        return await self._validate_pod(uid, level, pod)
 
     def _validate_job(self, uid: str, level: Level, request: Request, content: Request) -> Answer:
         namespace = str(request.get("namespace") or "")
@@ -65,54 +66,35 @@ class Admission:
             return _invalid(uid, verdict.message, (Cause(field=field, message=verdict.message),))
         return _answer(uid, level, verdict)
 
-    async def _mutate_pod(
-        self, uid: str, level: Level, request: Request, pod: Request, *, steering: str | None
-    ) -> Answer:
-        asked, missing = await self._asked_by_pod(request, pod)
+    async def _mutate_pod(self, uid: str, level: Level, pod: PodQuestion, steering: str | None) -> Answer:
+        asked, missing = await pod.first()
         if asked is None:
             return Answer(uid=uid)
         level = _tightened(level, asked)
-        policy = self._policy(level, deniable=_deniable(pod, level), missing=missing, steering=steering)
+        policy = self._policy(level, deniable=_deniable(pod.pod, level), missing=missing, steering=steering)
         verdict = self._world.decide(asked, policy)
-        return Answer(uid=uid, reason=verdict.reason, patch=patch_of(pod, verdict, steering=policy.steering))
+        return Answer(uid=uid, reason=verdict.reason, patch=patch_of(pod.pod, verdict, steering=policy.steering))
 
-    async def _validate_pod(self, uid: str, level: Level, request: Request, pod: Request) -> Answer:
-        asked, missing = await self._asked_by_pod(request, pod)
+    async def _validate_pod(self, uid: str, level: Level, pod: PodQuestion) -> Answer:
+        asked, missing = await pod.first()
         if asked is None:
             return Answer(uid=uid)
         level = _tightened(level, asked)
-        policy = self._policy(level, deniable=_deniable(pod, level), missing=missing)
-        verdict = self._world.decide(asked, policy)
-        if verdict.action is Action.DENY and verdict.reason is not Reason.PENDING:
-            verdict = await self._look_again(request, pod, level, verdict)
+        deniable = _deniable(pod.pod, level)
+        verdict = self._world.decide(asked, self._policy(level, deniable=deniable, missing=missing))
+        if verdict.action is Action.DENY and not missing:
+            # The job may be another by now, or gone; without an answer nothing is denied.
+            asked, gone = await pod.again()
+            if asked is not None:
+                level = _tightened(level, asked)
+                policy = self._policy(
+                    level,
+                    deniable=_deniable(pod.pod, level),
+                    missing=gone is Missing.NOT_FOUND,
+                    stale=gone is Missing.NO_ANSWER,
+                )
+                verdict = self._world.decide(asked, policy)
         return _answer(uid, level, verdict)
-
-    async def _look_again(self, request: Request, pod: Request, level: Level, verdict: Verdict) -> Verdict:
-        """Before a denial the job is read again: it may be another, or gone; without an answer nothing is denied."""
-        namespace, name = _job_of(request, pod)
-        found = await self._world.read_again(namespace, name)
-        job = None if isinstance(found, Missing) else found
-        asked = request_from_pod(_placed(request, pod), job, missing=found is Missing.NOT_FOUND)
-        deniable = _deniable(pod, level)
-        if asked is None:
-            return verdict
-        if found is Missing.NO_ANSWER:
-            known = self._world.jobs.find(namespace, name)
-            before = request_from_pod(_placed(request, pod), known.job if known else None)
-            return self._world.decide(before or asked, self._policy(level, deniable=deniable, stale=True))
-        return self._world.decide(asked, self._policy(level, deniable=deniable, missing=found is Missing.NOT_FOUND))
-
-    async def _asked_by_pod(self, request: Request, pod: Request) -> tuple[AnyRequest | None, bool]:
-        """What a pod asks for, and whether its job surely does not exist; None where nothing asks for a GPU."""
-        namespace, name = _job_of(request, pod)
-        asked = request_from_pod(_placed(request, pod), None)
-        if asked is None:
-            return None, False
-        found = await self._world.job(namespace, name)
-        if isinstance(found, Missing):
-            missing = found is Missing.NOT_FOUND
-            return request_from_pod(_placed(request, pod), None, missing=missing), missing
-        return request_from_pod(_placed(request, pod), found), False
 
     def _policy(
         self, level: Level, *, deniable: bool, missing: bool = False, stale: bool = False, steering: str | None = None
@@ -177,17 +159,6 @@ def _seen(content: Mapping[str, Any], namespace: str) -> SeenJob:
         # With generateName the API server fills the name in after admission.
         whole["metadata"]["name"] = str(whole["metadata"].get("generateName", "")).rstrip("-.") or "generated"
     return SeenJob.of(plain(whole))
-
-
-def _placed(request: Request, pod: Request) -> Mapping[str, Any]:
-    """The pod with its namespace, which a pod at CREATE may lack."""
-    return {**pod, "metadata": {**_metadata(pod), "namespace": str(request.get("namespace") or "")}}
-
-
-def _job_of(request: Request, pod: Request) -> tuple[str, str]:
-    labels = _metadata(pod).get("labels")
-    name = labels.get(JOB_LABEL) if isinstance(labels, Mapping) else None
-    return str(request.get("namespace") or ""), str(name or "")
 
 
 def _deniable(pod: Request, level: Level) -> bool:

@@ -14,6 +14,8 @@ CHUNK: Final = 500
 NODES: Final = "/api/v1/nodes"
 JOBS: Final = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 _TIMEOUT: Final = 30.0
+# The API server takes the field manager's name from it.
+_AGENT: Final = "llmjob"
 _NOT_FOUND: Final = 404
 _FIRST_ERROR: Final = 400
 _LONGEST: Final = 300
@@ -40,7 +42,8 @@ class Cluster:
     async def __aenter__(self) -> Self:
         self._ssl = self._access.ssl_context()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._ssl, limit=16), headers={"Accept": "application/json"}
+            connector=aiohttp.TCPConnector(ssl=self._ssl, limit=16),
+            headers={"Accept": "application/json", "User-Agent": _AGENT},
         )
         return self
 

@@ -2,7 +2,9 @@
 
 import base64
 import itertools
+import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from controlplane import nodes
 from controlplane.ports import free_ports
@@ -51,8 +54,6 @@ class Running:
 
     def scrape(self, port: int) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """All samples of a process, by name and labels."""
-        from prometheus_client.parser import text_string_to_metric_families
-
         with urllib.request.urlopen(f"http://{HERE}:{port}/metrics", timeout=5) as answer:
             text = answer.read().decode()
         return {
@@ -62,9 +63,7 @@ class Running:
         }
 
     def apply(self, *documents: Mapping[str, Any], namespace: str) -> subprocess.CompletedProcess[str]:
-        """kubectl create, as a person would; whether it fails is the test's to judge."""
-        import json
-
+        """kubectl apply, as a person would; whether it fails is the test's to judge."""
         text = "\n---\n".join(json.dumps(document) for document in documents)
         return self.cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=text, check=False)
 
@@ -89,11 +88,74 @@ class Running:
         assert isinstance(job, dict)
         return job
 
+    @staticmethod
+    def llmjob(
+        name: str,
+        *,
+        pool: str | None = "big",
+        parameters: str | None = "7B",
+        spec: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """An LLMJob by parameters, for the nodes of a pool."""
+        wanted: dict[str, Any] = {"inference": {}}
+        if parameters:
+            wanted["model"] = {"parameters": parameters}
+        if pool:
+            wanted["scheduling"] = {"nodeSelector": {"pool": pool}}
+        wanted.update(spec or {})
+        return {"apiVersion": "llmjob.dev/v1alpha1", "kind": "LLMJob", "metadata": {"name": name}, "spec": wanted}
+
+    @staticmethod
+    def new_pod(
+        name: str, job: str | None, *, gpus: int = 1, pool: str | None = "big", spec: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """A bare pod of a job."""
+        limits = {nodes.GPU_RESOURCE: str(gpus)} if gpus else {}
+        wanted: dict[str, Any] = {
+            "containers": [{"name": "main", "image": "example.invalid/x", "resources": {"limits": limits}}],
+            **({"nodeSelector": {"pool": pool}} if pool else {}),
+            **(spec or {}),
+        }
+        labels = {"llmjob.dev/job": job} if job else {}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": wanted}
+
+    @staticmethod
+    def eventually(condition: Callable[[], Any], timeout: float = 30.0) -> Any:
+        return eventually(condition, timeout)
+
+    @staticmethod
+    def job_path(namespace: str, name: str) -> str:
+        return f"/apis/llmjob.dev/v1alpha1/namespaces/{namespace}/llmjobs/{name}"
+
+    def refusal(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """The Status with which the API server refuses an object, as programs read it."""
+        context = ssl.create_default_context(cafile=str(self.cluster.ca))
+        request = urllib.request.Request(self.cluster.url + path, json.dumps(content).encode(), method="POST")
+        request.add_header("Authorization", f"Bearer {self.cluster.client.token}")
+        request.add_header("Content-Type", "application/json")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10, context=context)
+        with refused.value as answer:
+            status = json.loads(answer.read())
+        assert isinstance(status, dict)
+        return status
+
+    def wait_for_denial(self, namespace: str = "marker") -> None:
+        """Until the API server and the webhook know of new settings or labels: what is surely refused is refused."""
+        wrong = json.dumps(self.llmjob("marker", pool="small", parameters="405B"))
+
+        def refused() -> bool:
+            answer = self.cluster.kubectl("create", "--dry-run=server", "-n", namespace, "-f", "-",
+                                          stdin=wrong, check=False)  # fmt: skip
+            return "denied the request" in answer.stderr
+
+        eventually(refused, 60)
+
     def set_settings(self, text: str) -> None:
         self.settings.write_text(text, encoding="utf-8")
 
 
-FLEET = (
+FLEET: tuple[tuple[str, nodes.Card, int, str, dict[str, str]], ...] = (
     ("small-1", nodes.T4, 1, "small", {}),
     ("small-2", nodes.T4, 1, "small", {}),
     ("middle-1", nodes.L4, 1, "middle", {}),
@@ -127,7 +189,9 @@ def running(control_plane: ControlPlane) -> Iterator[Running]:
             "--set", f"webhook.url=https://{HERE}:{port}", "--set", f"webhook.caBundle={bundle}",
         ).stdout  # fmt: skip
         control_plane.kubectl("apply", "-f", "-", stdin=rendered)
-        _wait_for_configurations(control_plane)
+        marker = {"metadata": {"name": "marker", "labels": {"llmjob.dev/enforcement": "enforce"}}}
+        control_plane.client.request("POST", "/api/v1/namespaces", marker)
+        found.wait_for_denial()
         yield found
     finally:
         control_plane.kubectl(
@@ -158,24 +222,10 @@ def ready(process: Process, port: int) -> bool:
         return False
 
 
-def _wait_for_configurations(cluster: ControlPlane) -> None:
-    """A new configuration takes about a second to act: ask with what is surely refused until it is."""
-    cluster.kubectl("create", "namespace", "marker", check=False)
-    cluster.kubectl("label", "namespace", "marker", "llmjob.dev/enforcement=enforce", "--overwrite")
-    wrong = llmjob("marker", pool="small", parameters="405B")
-    import json
-
-    def refused() -> bool:
-        answer = cluster.kubectl("create", "--dry-run=server", "-n", "marker", "-f", "-",
-                                 stdin=json.dumps(wrong), check=False)  # fmt: skip
-        return "denied the request" in answer.stderr
-
-    eventually(refused, 60)
-
-
 @pytest.fixture
-def space(running: Running) -> Callable[..., str]:
-    """Makes namespaces with an enforcement level, and other labels."""
+def space(running: Running) -> Iterator[Callable[..., str]]:
+    """Makes namespaces with an enforcement level, and other labels; their pods and jobs end with the test."""
+    made: list[str] = []
 
     def make(level: str | None = None, **labels: str) -> str:
         name = f"space-{next(_COUNTER)}"
@@ -185,37 +235,11 @@ def space(running: Running) -> Callable[..., str]:
         client = running.cluster.client
         client.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": found}})
         eventually(lambda: client.exists(f"/api/v1/namespaces/{name}/serviceaccounts/default"))
+        made.append(name)
         return name
 
-    return make
-
-
-def llmjob(
-    name: str,
-    *,
-    pool: str | None = "big",
-    parameters: str | None = "7B",
-    spec: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """An LLMJob by parameters, for the nodes of a pool."""
-    wanted: dict[str, Any] = {"inference": {}}
-    if parameters:
-        wanted["model"] = {"parameters": parameters}
-    if pool:
-        wanted["scheduling"] = {"nodeSelector": {"pool": pool}}
-    wanted.update(spec or {})
-    return {"apiVersion": "llmjob.dev/v1alpha1", "kind": "LLMJob", "metadata": {"name": name}, "spec": wanted}
-
-
-def pod(
-    name: str, job: str | None, *, gpus: int = 1, pool: str | None = "big", spec: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """A bare pod of a job."""
-    limits = {nodes.GPU_RESOURCE: str(gpus)} if gpus else {}
-    wanted: dict[str, Any] = {
-        "containers": [{"name": "main", "image": "example.invalid/x", "resources": {"limits": limits}}],
-        **({"nodeSelector": {"pool": pool}} if pool else {}),
-        **(spec or {}),
-    }
-    labels = {"llmjob.dev/job": job} if job else {}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": wanted}
+    yield make
+    for name in made:
+        for path in (f"/api/v1/namespaces/{name}/pods", f"/apis/llmjob.dev/v1alpha1/namespaces/{name}/llmjobs"):
+            running.cluster.client.request("DELETE", path)
+        running.cluster.client.request("DELETE", f"/api/v1/namespaces/{name}")
