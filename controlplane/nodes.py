@@ -85,11 +85,9 @@ def node(
     extra_labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
     taints: tuple[Mapping[str, str], ...] = (),
-    cpu: str = "48",
-    memory: str = "192Gi",
 ) -> dict[str, object]:
     """A Node for kwok with `count` GPUs of `card`; without a card a node without GPUs."""
-    resources = {"cpu": cpu, "memory": memory, "pods": "110", "ephemeral-storage": "1Ti"}
+    resources = {"cpu": "96", "memory": "768Gi", "pods": "110", "ephemeral-storage": "1Ti"}
     if card is not None:
         resources[GPU_RESOURCE] = str(count)
     return {
@@ -118,23 +116,11 @@ PHYSICAL_MEMORY_ANNOTATION: Final = "demo.llmjob.dev/physical-gpu-memory-mib"
 def mixed_fleet() -> list[dict[str, object]]:
     """Many small cards, few large: six nodes of four T4, four of four L4, one of eight A100, one of eight H100.
 
-    CPUs and memory are those of g4dn.12xlarge, g6.12xlarge, p4de.24xlarge and p5.48xlarge.
+    All have the same CPUs and memory, so that the scheduler, which knows nothing of GPU memory, prefers none.
     """
-    shapes = (
-        ("t4", T4, 4, 6, "48", "192Gi"),
-        ("l4", L4, 4, 4, "48", "192Gi"),
-        ("a100", A100_80GB, 8, 1, "96", "1152Gi"),
-        ("h100", H100, 8, 1, "192", "2048Gi"),
-    )
+    shapes = (("t4", T4, 4, 6), ("l4", L4, 4, 4), ("a100", A100_80GB, 8, 1), ("h100", H100, 8, 1))
     return [
-        node(
-            f"{short}-{number}",
-            card,
-            count,
-            annotations={PHYSICAL_MEMORY_ANNOTATION: str(card.memory)},
-            cpu=cpu,
-            memory=memory,
-        )
-        for short, card, count, nodes, cpu, memory in shapes
+        node(f"{short}-{number}", card, count, annotations={PHYSICAL_MEMORY_ANNOTATION: str(card.memory)})
+        for short, card, count, nodes in shapes
         for number in range(1, nodes + 1)
     ]
