@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmjob.estimator.architecture import read_architecture
+from llmjob.estimator.architecture import ConfigError, read_architecture
 from llmjob.estimator.block import Attention, LatentAttention, Mamba, Norm, Reach
 
 DATA = Path(__file__).parents[1] / "data" / "configs"
@@ -209,3 +209,82 @@ def test_half_a_head_may_be_rotated() -> None:
     mixer = read_architecture({**LLAMA, "model_type": "phi", "partial_rotary_factor": 0.25}).layers[0].block.mixer
     assert isinstance(mixer, Attention)
     assert mixer.rotary_dim == 4
+
+
+NAS: dict[str, Any] = {
+    "model_type": "nemotron-nas",
+    "hidden_size": 8192,
+    "num_attention_heads": 64,
+    "num_hidden_layers": 2,
+    "vocab_size": 128256,
+    "block_configs": [
+        {"attention": {"n_heads_in_group": 8, "no_op": False}, "ffn": {"ffn_mult": 5.25, "no_op": False}},
+        {"attention": {"n_heads_in_group": None, "no_op": True}, "ffn": {"ffn_mult": 2.625, "no_op": False}},
+    ],
+}
+
+
+def test_a_searched_architecture_has_blocks_of_their_own() -> None:
+    whole, without = read_architecture(NAS).blocks()
+    # 2 x 5.25 x 8192 / 3 = 28672: the width of the 70B model that this one was cut from.
+    assert whole.feed_forward is not None
+    assert whole.feed_forward.width == 28672
+    assert isinstance(whole.mixer, Attention)
+    assert whole.mixer.kv_heads == 8
+    assert without.mixer is None
+    assert without.feed_forward is not None
+    assert without.feed_forward.width == 14336
+    assert without.parameters == 3 * 8192 * 14336 + 8192
+
+
+def test_an_uncut_block_is_as_large_as_one_of_llama_70b() -> None:
+    llama = next(case for case in COUNTED if case["model"] == "meta-llama/Llama-3.1-70B")
+    block = read_architecture(llama["config"]).layers[0].block
+    assert next(read_architecture(NAS).blocks()).parameters == block.parameters
+
+
+@pytest.mark.parametrize(
+    ("attention", "words"),
+    [
+        ({"n_heads_in_group": 7}, "does not divide"),
+        ({"n_heads_in_group": 8, "replace_with_linear": True}, "not supported"),
+    ],
+)
+def test_parts_that_a_searched_block_cannot_have_are_refused(attention: dict[str, Any], words: str) -> None:
+    block = {"attention": attention, "ffn": {"ffn_mult": 1.0}}
+    with pytest.raises(ConfigError, match=words):
+        read_architecture({**NAS, "num_hidden_layers": 1, "block_configs": [block]})
+
+
+def test_falcons_newer_blocks_have_two_norms_and_grouped_heads() -> None:
+    old = read_architecture({"model_type": "falcon"}).layers[0].block
+    stated = {"model_type": "falcon", "hidden_size": 8192, "num_attention_heads": 128, "num_kv_heads": 8}
+    new = read_architecture({**stated, "new_decoder_architecture": True}).layers[0].block
+    assert isinstance(old.mixer, Attention)
+    assert isinstance(new.mixer, Attention)
+    assert (old.mixer.kv_heads, old.norms, old.parallel) == (1, 1, True)
+    assert (new.mixer.kv_heads, new.norms, new.parallel) == (8, 2, True)
+    assert new.feed_forward is not None
+    assert new.feed_forward.width == 4 * 8192
+
+
+def test_latent_attention_without_a_query_rank_projects_queries_at_once() -> None:
+    with_rank = read_architecture(DEEPSEEK).layers[0].block
+    without = read_architecture({**DEEPSEEK, "q_lora_rank": None}).layers[0].block
+    difference = with_rank.parameters - without.parameters
+    assert difference == 7168 * 1536 + 1536 + 1536 * 128 * 192 - 7168 * 128 * 192
+
+
+def test_gemma_4_counts_embeddings_per_layer_and_double_widths_of_sharing_layers() -> None:
+    config = {
+        "model_type": "gemma4_text", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "head_dim": 16, "num_key_value_heads": 2, "global_head_dim": 16, "vocab_size": 256,
+        "intermediate_size": 96, "vocab_size_per_layer_input": 128, "hidden_size_per_layer_input": 8,
+        "layer_types": ["full_attention"] * 2, "num_kv_shared_layers": 1, "use_double_wide_mlp": True,
+    }  # fmt: skip
+    own, sharing = read_architecture(config).blocks()
+    keys_and_values = 2 * 64 * 32 + 16
+    assert sharing.parameters - own.parameters == 3 * 64 * 96 - keys_and_values
+    narrow = read_architecture({**config, "hidden_size_per_layer_input": 0})
+    per_layer = 2 * (2 * 64 * 8 + 64)
+    assert read_architecture(config).parameters - narrow.parameters == per_layer + 2 * 8 * (128 + 64) + 8

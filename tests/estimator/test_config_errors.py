@@ -29,6 +29,7 @@ LLAMA: dict[str, Any] = {
     [
         ({"model_type": None}, "model_type", "missing"),
         ({"model_type": "lama"}, "model_type", "llama"),
+        ({"model_type": "deepseek_v4"}, "model_type", "state parameters instead"),
         ({"hidden_size": 0}, "hidden_size", "from 1"),
         ({"hidden_size": -64}, "hidden_size", "from 1"),
         ({"hidden_size": "64"}, "hidden_size", "whole number"),

@@ -61,7 +61,7 @@ def family_of(config: Mapping[str, object], path: str = "") -> Family:
     """The family that the config's model_type names.
 
     Raises:
-        ConfigError: when model_type is missing or no family has it; the message names the nearest.
+        ConfigError: when model_type is missing, no family has it (the message names the nearest), or none can read it.
     """
     name = config.get("model_type")
     if not isinstance(name, str) or not name:
@@ -70,6 +70,9 @@ def family_of(config: Mapping[str, object], path: str = "") -> Family:
         nearest = get_close_matches(name.casefold(), _table(), n=1, cutoff=0.0)
         known = f"the nearest known one is {nearest[0]}" if nearest else "state parameters instead"
         raise ConfigError(f"{path}model_type", f"{shown(name)} is not known; {known}")
+    why = _table()[name].get("unsupported")
+    if why:
+        raise ConfigError(f"{path}model_type", f"{name} is not supported: {why}; state parameters instead")
     return named(name)
 
 
@@ -81,7 +84,7 @@ def named(name: str) -> Family:
 
 def known_families() -> tuple[str, ...]:
     """Every model_type that can be read."""
-    return tuple(_table())
+    return tuple(name for name, entry in _table().items() if "unsupported" not in entry)
 
 
 def _entry(name: str) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""A checkpoint's quantization_config, in each form in which it is published."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from llmjob.estimator.config import Config, ConfigError
+from llmjob.estimator.quantization import (
+    QuantizationConfig,
+    bytes_per_element,
+    harshest,
+    kindest,
+    read_quantization,
+    typical,
+)
+
+
+def read(**config: Any) -> QuantizationConfig | None:
+    return read_quantization(Config({"quantization_config": config}))
+
+
+def compressed(**weights: Any) -> dict[str, Any]:
+    return {
+        "quant_method": "compressed-tensors",
+        "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "method", "bits", "group"),
+    [
+        ({"quant_method": "fp8"}, "FP8", 8, None),
+        ({"quant_method": "fbgemm_fp8"}, "FP8", 8, None),
+        ({"quant_method": "awq", "bits": 4, "group_size": 64}, "AWQ", 4, 64),
+        ({"quant_method": "awq", "w_bit": 4, "q_group_size": 32}, "AWQ", 4, 32),
+        ({"quant_method": "gptq", "bits": 8, "group_size": -1}, "GPTQ", 8, None),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "NF4", 4, 64),
+        ({"load_in_8bit": True}, "INT8", 8, None),
+        ({"quant_method": "mxfp4"}, "MXFP4", 4, 32),
+        (compressed(num_bits=8, type="int", group_size=None), "INT8", 8, None),
+        (compressed(num_bits=4, type="int", group_size=128), "INT4", 4, 128),
+        (compressed(num_bits=8, type="float"), "FP8", 8, None),
+        (compressed(num_bits=4, type="float"), "NVFP4", 4, 16),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "NVFP4", 4, 16),
+        ({"quant_method": "modelopt", "quant_algo": "FP8"}, "FP8", 8, None),
+    ],
+)
+def test_each_published_form_is_read(config: dict[str, Any], method: str, bits: int, group: int | None) -> None:
+    found = read(**config)
+    assert found is not None
+    assert (found.method, found.bits, found.group) == (method, bits, group)
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({"quant_method": "aqlm"}, "quant_method"),
+        ({"quant_method": "fp8", "weight_block_size": [128]}, "weight_block_size"),
+        ({"quant_method": "fp8", "weight_block_size": [0, 128]}, "weight_block_size"),
+        ({"quant_method": "awq", "bits": "4"}, "bits"),
+        ({"quant_method": "awq", "modules_to_not_convert": "lm_head"}, "modules_to_not_convert"),
+        ({"quant_method": "bitsandbytes"}, "load_in_4bit"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": 1}, "load_in_4bit"),
+        ({"quant_method": "modelopt", "quant_algo": "W4A8"}, "quant_algo"),
+        ({"quant_method": "compressed-tensors", "config_groups": {}}, "config_groups"),
+        ({"quant_method": "compressed-tensors", "config_groups": {"a": 4}}, "config_groups.a"),
+        (compressed(num_bits=3, type="int"), "config_groups"),
+        (compressed(num_bits="8", type="int"), "config_groups.group_0.weights.num_bits"),
+    ],
+)
+def test_a_form_that_is_not_known_is_refused_with_its_field(config: dict[str, Any], field: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(**config)
+    assert caught.value.field == f"quantization_config.{field}"
+
+
+def test_groups_that_quantise_differently_are_refused() -> None:
+    groups = {name: {"weights": {"num_bits": bits, "type": "int"}} for name, bits in (("a", 4), ("b", 8))}
+    with pytest.raises(ConfigError, match="one way"):
+        read(quant_method="compressed-tensors", config_groups=groups)
+
+
+def test_a_config_without_one_is_not_quantised() -> None:
+    assert read_quantization(Config({})) is None
+    assert read_quantization(Config({"compression_config": compressed(num_bits=8, type="int")})) is not None
+
+
+def test_what_is_left_unconverted_is_kept_whatever_its_key() -> None:
+    for method, key in (
+        ("fp8", "ignored_layers"),
+        ("awq", "modules_to_not_convert"),
+        ("mxfp4", "modules_to_not_convert"),
+    ):
+        found = read(quant_method=method, **{key: ["model.norm"]})
+        assert found is not None
+        assert found.keeps("model.norm")
+        assert not found.keeps("model.layers.0.mlp")
+    skipped = read(load_in_8bit=True, llm_int8_skip_modules=["lm_head"])
+    assert skipped is not None
+    assert skipped.keeps("lm_head")
+    excluded = read(quant_method="modelopt", quant_algo="FP8", exclude_modules=["lm_head"])
+    assert excluded is not None
+    assert excluded.keeps("lm_head")
+
+
+@pytest.mark.parametrize(
+    ("kept", "module", "keeps"),
+    [
+        ("lm_head", "lm_head", True),
+        ("gate", "model.layers.4.mlp.gate", True),
+        ("gate", "model.layers.4.mlp.gate_proj", False),
+        ("mlp.gate", "model.layers.4.mlp.gate", True),
+        ("model.layers.4", "model.layers.4.mlp.up_proj", True),
+        ("model.layers.4", "model.layers.40.mlp.up_proj", False),
+        ("model.layers.*.self_attn", "model.layers.7.self_attn.q_proj", True),
+        ("model.layers.*.self_attn", "model.layers.7.mlp.up_proj", False),
+        ("re:.*self_attn.*", "model.layers.7.self_attn.q_proj", True),
+        ("re:.*self_attn.*", "model.layers.7.mlp.up_proj", False),
+    ],
+)
+def test_a_name_a_glob_or_a_pattern_keeps_its_modules(kept: str, module: str, keeps: bool) -> None:  # noqa: FBT001
+    assert QuantizationConfig(method="FP8", bits=8, kept=(kept,)).keeps(module) is keeps
+
+
+def test_bytes_of_an_element_are_those_of_its_format() -> None:
+    """Facts: NF4 0.5625, double 0.516, AWQ and GPTQ in groups of 128 about 0.52, MXFP4 0.53125, NVFP4 0.5625."""
+    sizes = {
+        method: bytes_per_element(config)
+        for method in ("NF4", "AWQ", "GPTQ", "INT4", "MXFP4", "NVFP4", "FP8", "INT8")
+        if (config := typical(method))
+    }
+    assert sizes["NF4"] == Fraction("0.5625")
+    assert sizes["NVFP4"] == Fraction("0.5625")
+    assert sizes["MXFP4"] == Fraction("0.53125")
+    assert sizes["AWQ"] == sizes["GPTQ"] == Fraction(4 * 128 + 16 + 4, 8 * 128)
+    assert sizes["INT4"] == Fraction(4 * 128 + 16, 8 * 128)
+    assert sizes["FP8"] == sizes["INT8"] == 1
+    double = bytes_per_element(QuantizationConfig(method="NF4", bits=4, group=64, double=True))
+    assert round(double, 3) == Fraction("0.516")
+    block = bytes_per_element(QuantizationConfig(method="FP8", bits=8, block=(128, 128)))
+    assert round(block, 4) == Fraction("1.0002")
+
+
+@pytest.mark.parametrize("method", ["NF4", "AWQ", "GPTQ", "INT4", "MXFP4", "NVFP4", "FP8", "INT8"])
+def test_what_is_not_stated_of_a_method_lies_between_its_kindest_and_harshest_form(method: str) -> None:
+    config = typical(method)
+    assert config is not None
+    least, usual, most = map(bytes_per_element, (kindest(config), config, harshest(config)))
+    assert least <= usual <= most
+    assert (least < usual) is (config.group is not None)
+
+
+def test_a_method_without_a_known_size_is_none() -> None:
+    assert typical("ODD") is None
