@@ -64,8 +64,7 @@ def estimate_training(model: Model, task: FineTuning, gpu: GPU | None = None) ->
 
 
 def _estimate(model: Model, architecture: Architecture, task: FineTuning, gpu: GPU | None) -> Estimate:
-    assumptions = assume(model, task, gpu)
-    peaks = [peak(Program(architecture, setting).instants()) for setting in assumptions.plausible]
+    peaks = [peak(Program(architecture, setting).instants()) for setting in assume(model, task, gpu)]
     expected = peaks[0]
     live = _live(expected, peaks)
     context, network = training_profile.context(gpu.product if gpu else None), _communication(task)

@@ -3,11 +3,9 @@
 The first setting is the expected one; the kindest and the harshest of all give the ends of the interval.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
-from typing import Final
+from typing import Final, Generic, Literal, TypeVar
 
 from llmjob.estimator import training_profile
 from llmjob.estimator.gpu import GPU
@@ -16,6 +14,8 @@ from llmjob.estimator.task import Adapter, FineTuning
 from llmjob.estimator.training_block import Kernel
 from llmjob.estimator.training_profile import FrameworkRule, Spread
 from llmjob.estimator.training_setting import Elements, Logits, Optimizer, Setting, Shards
+
+_Value = TypeVar("_Value")
 
 ADAPTER_METHODS: Final = frozenset({"LoRA", "QLoRA", "DoRA", "IA3", "PromptTuning", "PrefixTuning"})
 _RANKS: Final = (16, 8, 64)
@@ -45,19 +45,54 @@ class _Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Assumptions:
-    """Settings a job may run under: the expected one, and all plausible ones."""
+class _Choice(Generic[_Value]):
+    """A setting that a job leaves open: the value that counts, and those that need least and most memory."""
 
-    expected: Setting
-    plausible: tuple[Setting, ...]
+    expected: _Value
+    kindest: _Value
+    harshest: _Value
+
+    @classmethod
+    def known(cls, value: _Value) -> "_Choice[_Value]":
+        return cls(value, value, value)
 
 
-def assume(model: Model, task: FineTuning, gpu: GPU | None) -> Assumptions:
-    """Resolve a job whose names are canonical; the model has an architecture."""
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """Every choice of a job but how it holds numbers."""
+
+    optimizer: _Choice[tuple[Fraction, bool, int]]
+    kernel: _Choice[tuple[Kernel, bool]]
+    kept_share: _Choice[Fraction]
+    logits: _Choice[tuple[Fraction, int]]
+    length: _Choice[int]
+    adapter: _Choice[tuple[int, tuple[str, ...]]]
+    buckets: _Choice[bool]
+
+
+def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ...]:
+    """Settings that a job with canonical names may run under, the expected one first; the model has an architecture.
+
+    Every other choice moves memory one way, so its ends suffice; ways to hold numbers are all tried.
+    """
     method = method_of(model, task)
     rule = training_profile.framework(task.framework)
-    found = tuple(_settings(model, task, method, rule, gpu))
-    return Assumptions(found[0], found)
+    adapter = (task.adapter or Adapter()) if method in ADAPTER_METHODS else None
+    choices = _Open(
+        optimizer=_optimizers(task),
+        kernel=_kernels(task, gpu),
+        kept_share=_checkpointing(task, rule),
+        logits=_logits(task, rule),
+        length=_lengths(task),
+        adapter=_trained(adapter),
+        buckets=_buckets(task),
+    )
+    numbers = _numbers(model, task, method, rule)
+    build = _Builder(model, task, method, adapter, choices)
+    return (
+        build.setting(numbers[0], "expected"),
+        *(build.setting(each, end) for each in numbers for end in ("kindest", "harshest")),
+    )
 
 
 def method_of(model: Model, task: FineTuning) -> str:
@@ -74,53 +109,61 @@ def quantization_of(model: Model) -> str | None:
     return None if stored in _DEQUANTIZED else stored
 
 
-def _settings(model: Model, task: FineTuning, method: str, rule: FrameworkRule, gpu: GPU | None) -> Iterator[Setting]:
-    adapters = method in ADAPTER_METHODS
-    adapter = (task.adapter or Adapter()) if adapters else None
-    options = product(
-        _numbers(model, task, method, rule),
-        _optimizers(task),
-        _kernels(task, gpu),
-        _checkpointing(task, rule),
-        _logits(task, rule),
-        _lengths(task),
-        _trained(adapter),
-    )
-    for numbers, states, (kernel, masks), kept_share, logits, length, (rank, targets) in options:
-        base = Setting(
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """Builds settings of one job, every choice at the same end."""
+
+    model: Model
+    task: FineTuning
+    method: str
+    adapter: Adapter | None
+    choices: _Open
+
+    def setting(self, numbers: _Numbers, end: Literal["expected", "kindest", "harshest"]) -> Setting:
+        task, adapter, choices = self.task, self.adapter, self.choices
+        kernel, masks = getattr(choices.kernel, end)
+        rank, targets = getattr(choices.adapter, end)
+        return Setting(
             elements=numbers.elements,
-            optimizer=_optimizer(states, numbers, adapter),
-            logits=_logits_of(logits, numbers, model),
+            optimizer=_optimizer(getattr(choices.optimizer, end), numbers, adapter),
+            logits=_logits_of(getattr(choices.logits, end), numbers, self.model),
             batch=task.micro_batch_size or 1,
-            length=length,
-            trains_base=not adapters,
-            quantized=adapters and _quantized(model, method),
+            length=getattr(choices.length, end),
+            trains_base=adapter is None,
+            quantized=adapter is not None and _quantized(self.model, self.method),
             adapter_bytes=_adapter_bytes(adapter),
             adapter_rank=rank,
             adapter_dropout=bool(adapter and adapter.dropout),
             targets=targets,
-            magnitudes=method == "DoRA",
+            magnitudes=self.method == "DoRA",
             attention=kernel,
             masks_windows=masks,
-            kept_share=kept_share,
+            kept_share=getattr(choices.kept_share, end),
             accumulates=(task.gradient_accumulation or 1) > 1,
+            buckets=getattr(choices.buckets, end),
+            shards=_shards(task),
+            tensor=task.parallelism.tensor,
+            pipeline=task.parallelism.pipeline,
             offload=frozenset(task.offload),
         )
-        yield from _parallel(base, task)
 
 
-def _parallel(base: Setting, task: FineTuning) -> Iterator[Setting]:
+def _shards(task: FineTuning) -> Shards:
     strategy = task.sharding.strategy if task.sharding else None
     degree = (task.sharding.degree if task.sharding else None) or task.parallelism.data
-    shards = Shards(
+    return Shards(
         weights=degree if strategy in _SHARDS_WEIGHTS else 1,
         gradients=degree if strategy in _SHARDS_GRADIENTS else 1,
         states=degree if strategy in _SHARDS_STATES else 1,
     )
-    setting = replace(base, shards=shards, tensor=task.parallelism.tensor, pipeline=task.parallelism.pipeline)
-    yield setting
+
+
+def _buckets(task: FineTuning) -> _Choice[bool]:
+    """DDP reduces gradients in buckets, copies of them unless it is told otherwise."""
+    strategy = task.sharding.strategy if task.sharding else None
     if task.parallelism.data > 1 and strategy in {None, "DDP"}:
-        yield replace(setting, buckets=True)
+        return _Choice(expected=True, kindest=False, harshest=True)
+    return _Choice.known(value=False)
 
 
 def _numbers(model: Model, task: FineTuning, method: str, rule: FrameworkRule) -> tuple[_Numbers, ...]:
@@ -214,55 +257,57 @@ def _plain(size: int) -> Elements:
     return Elements(matrices=Fraction(size), others=size, stream=size, compute=size, gathered=size)
 
 
-def _optimizers(task: FineTuning) -> tuple[tuple[Spread, bool, int], ...]:
-    """State (elements or bytes, as the flag says) and copies at the step."""
+def _optimizers(task: FineTuning) -> _Choice[tuple[Fraction, bool, int]]:
+    """State per parameter (in elements or in bytes, as the flag says) and parameter-sized copies at the step."""
     rule = training_profile.optimizer(task.optimizer or "AdamW")
-    spread, in_elements = (rule.elements, True) if rule.elements else (rule.size, False)
-    if spread is None:
-        return ()
-    copies: Sequence[int] = (rule.copies, 0) if rule.copies else (0,)
-    if task.optimizer_implementation is not None:
-        copies = (rule.copies if task.optimizer_implementation == "Foreach" else 0,)
-    amounts = dict.fromkeys((spread.expected, spread.low, spread.high))
-    return tuple((Spread(amount, amount, amount), in_elements, copy) for copy in copies for amount in amounts)
+    fewest, most = (0, rule.copies) if task.optimizer_implementation is None else (rule.copies, rule.copies)
+    if task.optimizer_implementation in {"Fused", "Loop"}:
+        fewest = most = 0
+    return _Choice(
+        expected=(rule.state.expected, rule.in_elements, most),
+        kindest=(rule.state.low, rule.in_elements, fewest),
+        harshest=(rule.state.high, rule.in_elements, most),
+    )
 
 
-def _optimizer(states: tuple[Spread, bool, int], numbers: _Numbers, adapter: Adapter | None) -> Optimizer:
+def _optimizer(states: tuple[Fraction, bool, int], numbers: _Numbers, adapter: Adapter | None) -> Optimizer:
     amount, in_elements, copies = states
     size = _adapter_bytes(adapter) if adapter else numbers.trained
-    each = amount.expected * (size if in_elements else 1)
-    gradient = _adapter_bytes(adapter) if adapter else numbers.gradient
+    gradient = size if adapter else numbers.gradient
+    each = amount * (size if in_elements else 1)
     return Optimizer(gradient=gradient, states=each + numbers.masters, copies=copies * size)
 
 
-def _kernels(task: FineTuning, gpu: GPU | None) -> tuple[tuple[Kernel, bool], ...]:
+def _kernels(task: FineTuning, gpu: GPU | None) -> _Choice[tuple[Kernel, bool]]:
     """Attention kernels and whether windows need a mask; SDPA chooses by GPU and by whether there is padding."""
     if task.attention == "Eager":
-        return ((Kernel.EAGER, True),)
+        return _Choice.known((Kernel.EAGER, True))
     if task.attention == "Flash":
-        return ((Kernel.FLASH, False),)
-    unpadded = Kernel.FLASH
-    if gpu and gpu.product and any(old in gpu.product.replace("-", " ").split() for old in _WITHOUT_FLASH):
-        unpadded = Kernel.EFFICIENT
-    if task.packing or (task.micro_batch_size or 1) == 1:
-        return ((unpadded, True),)
-    return ((unpadded, True), (Kernel.PADDED, True))
+        return _Choice.known((Kernel.FLASH, False))
+    product = gpu.product.replace("-", " ").split() if gpu and gpu.product else []
+    unpadded = Kernel.EFFICIENT if any(old in product for old in _WITHOUT_FLASH) else Kernel.FLASH
+    kindest = (unpadded, task.attention == "SDPA")
+    return _Choice(
+        expected=(unpadded, True), kindest=kindest, harshest=(unpadded if task.packing else Kernel.PADDED, True)
+    )
 
 
-def _checkpointing(task: FineTuning, rule: FrameworkRule) -> tuple[Fraction, ...]:
+def _checkpointing(task: FineTuning, rule: FrameworkRule) -> _Choice[Fraction]:
     """Shares of what blocks keep that stay; what Selective recomputes is the framework's choice."""
     stated = task.activation_checkpointing or rule.checkpointing
     none, half, full = Fraction(1), Fraction(1, 2), Fraction(0)
-    return {"Full": (full,), "None": (none,), "Selective": (half, full, none)}.get(stated, (none, full))
+    if stated in {"Full", "None"}:
+        return _Choice.known(full if stated == "Full" else none)
+    return _Choice(expected=half if stated == "Selective" else none, kindest=full, harshest=none)
 
 
-def _logits(task: FineTuning, rule: FrameworkRule) -> tuple[tuple[Fraction, int], ...]:
+def _logits(task: FineTuning, rule: FrameworkRule) -> _Choice[tuple[Fraction, int]]:
     """Bytes per token and entry at the loss's backward, and those that a caller who holds them keeps till the end."""
     if "LigerFusedLoss" in task.kernels:
-        return ((Fraction(0), 0),)
+        return _Choice.known((Fraction(0), 0))
     spread = training_profile.logits_of_release(task.framework, task.framework_version) or rule.logits
-    found = {spread.expected: 0, spread.low: 0, spread.high: _HALF if spread.high > spread.expected else 0}
-    return tuple(found.items())
+    held = _HALF if spread.high > spread.expected else 0
+    return _Choice(expected=(spread.expected, 0), kindest=(spread.low, 0), harshest=(spread.high, held))
 
 
 def _logits_of(logits: tuple[Fraction, int], numbers: _Numbers, model: Model) -> Logits:
@@ -280,19 +325,24 @@ def _logits_of(logits: tuple[Fraction, int], numbers: _Numbers, model: Model) ->
     return Logits(forward=forward, backward=most, held=Fraction(held))
 
 
-def _lengths(task: FineTuning) -> tuple[int, ...]:
+def _lengths(task: FineTuning) -> _Choice[int]:
     """Tokens of a sequence on this rank; a stated maximum may be longer than any sample."""
     length = -(-(task.sequence_length or _DEFAULT_LENGTH) // task.parallelism.context)
     exact = task.packing or (task.sequence_length_is or "").casefold() == "exact"
-    return (length,) if exact else (length, 1)
+    return _Choice(expected=length, kindest=length if exact else 1, harshest=length)
 
 
-def _trained(adapter: Adapter | None) -> tuple[tuple[int, tuple[str, ...]], ...]:
+def _trained(adapter: Adapter | None) -> _Choice[tuple[int, tuple[str, ...]]]:
+    """Rank and targets of an adapter."""
     if adapter is None:
-        return ((0, ()),)
-    ranks = (adapter.rank,) if adapter.rank else _RANKS
-    targets = (tuple(adapter.target_modules),) if adapter.target_modules else (_ALL_TARGETS, _FIRST_TARGETS)
-    return tuple((rank, target) for rank in ranks for target in targets)
+        return _Choice.known((0, ()))
+    expected, fewest, most = (adapter.rank,) * 3 if adapter.rank else _RANKS
+    targets = tuple(adapter.target_modules)
+    return _Choice(
+        expected=(expected, targets or _ALL_TARGETS),
+        kindest=(fewest, targets or _FIRST_TARGETS),
+        harshest=(most, targets or _ALL_TARGETS),
+    )
 
 
 def _adapter_bytes(adapter: Adapter | None) -> int:

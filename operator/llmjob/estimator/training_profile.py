@@ -24,10 +24,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class OptimizerRule:
-    """State per trainable parameter: `elements` of its dtype, or `size` bytes; `copies` of foreach at the step."""
+    """State per trainable parameter, in elements of its dtype or in bytes; `copies` of foreach at the step."""
 
-    elements: Spread | None
-    size: Spread | None
+    state: Spread
+    in_elements: bool
     copies: int
 
 
@@ -44,8 +44,8 @@ def optimizer(name: str) -> OptimizerRule:
     """The rule of an optimizer by its canonical name."""
     raw = _data()["optimizers"][name]
     return OptimizerRule(
-        elements=_spread(raw["elements"]) if "elements" in raw else None,
-        size=_spread(raw["bytes"]) if "bytes" in raw else None,
+        state=_spread(raw["elements"] if "elements" in raw else raw["bytes"]),
+        in_elements="elements" in raw,
         copies=raw["copies"],
     )
 
