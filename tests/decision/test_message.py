@@ -58,6 +58,12 @@ def test_too_few_gpus_say_how_many_there_are():
     )
 
 
+def test_too_few_gpus_are_what_an_incomplete_or_stale_view_lacks_as_well():
+    asked, gpus = request(gpus_per_pod=8), fleet(t4())
+    assert "; the most known eligible is 1: " in said(asked, gpus, inventory_complete=False)
+    assert "; the most eligible is 1: " in said(asked, gpus, stale=True)
+
+
 def test_what_fits_says_where():
     assert said(request(TIGHT_ON_T4), fleet(t4(), l4(2))).startswith(
         f"{NEED_7}; fits on L4 with 22.2 GiB (2 nodes). Weights 13.0"
