@@ -55,10 +55,14 @@ def of_unknown(unknown: Unknown) -> str:
 
 
 def warning_line(verdict: Verdict) -> str:
-    """One line for a Warning header: at most 256 bytes, no control characters, the key fact in the first 120."""
+    """One line for a Warning header, the key fact in the first 120 characters."""
     name = verdict.name if len(verdict.name) <= _LONGEST_NAME else f"{verdict.name[: _LONGEST_NAME - 1]}…"
-    line = f"{name}: {verdict.message}" if name else verdict.message
-    line = " ".join("".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in line).split())
+    return single_line(f"{name}: {verdict.message}" if name else verdict.message)
+
+
+def single_line(text: str) -> str:
+    """A text as a Warning header may carry it: one line of at most 256 bytes without control characters."""
+    line = " ".join("".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text).split())
     if len(line.encode()) <= _LONGEST_LINE:
         return line
     cut = line.encode()[: _LONGEST_LINE - len("…".encode())].decode(errors="ignore")
