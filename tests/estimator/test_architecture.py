@@ -288,3 +288,70 @@ def test_gemma_4_counts_embeddings_per_layer_and_double_widths_of_sharing_layers
     narrow = read_architecture({**config, "hidden_size_per_layer_input": 0})
     per_layer = 2 * (2 * 64 * 8 + 64)
     assert read_architecture(config).parameters - narrow.parameters == per_layer + 2 * 8 * (128 + 64) + 8
+
+
+def test_whole_numbers_may_be_printed_as_floats() -> None:
+    assert read_architecture({**LLAMA, "hidden_size": 64.0}).hidden_size == 64
+
+
+def test_multimodal_rotary_tables_are_four_times_as_long() -> None:
+    text = {**LLAMA, "model_type": "qwen2", "use_sliding_window": False}
+    nested = {"model_type": "qwen2_5_vl", "text_config": {**text, "model_type": "qwen2_5_vl_text"}}
+    assert read_architecture(nested).rotary_cache == 4 * read_architecture(text).rotary_cache
+    sections = {"type": "default", "mrope_section": [4, 2, 2]}
+    assert read_architecture({**text, "rope_scaling": sections}).rotary_cache == 4 * 512 * 16
+
+
+def test_a_text_config_without_a_model_type_is_of_the_family_that_nests_it() -> None:
+    text = {key: value for key, value in LLAMA.items() if key not in {"model_type", "tie_word_embeddings"}}
+    read = read_architecture({"model_type": "gemma3", "text_config": {**text, "head_dim": 16}})
+    assert isinstance(read.layers[0].block.mixer, Attention)
+    assert read.layers[0].block.mixer.window == 4096
+    assert read.tied
+
+
+def test_what_the_text_config_leaves_unsaid_of_ties_stands_outside() -> None:
+    text = {key: value for key, value in LLAMA.items() if key != "tie_word_embeddings"}
+    nested = {"model_type": "mistral3", "text_config": {**text, "model_type": "mistral"}}
+    assert not read_architecture(nested).tied
+    assert read_architecture({**nested, "tie_word_embeddings": True}).tied
+
+
+def test_baichuan_turns_its_7b_and_biases_the_scores_of_its_13b() -> None:
+    def rotary(hidden: int) -> int:
+        config = {"model_type": "baichuan", "hidden_size": hidden, "num_attention_heads": 32, "num_hidden_layers": 1}
+        mixer = read_architecture(config).layers[0].block.mixer
+        assert isinstance(mixer, Attention)
+        return mixer.rotary_dim
+
+    assert (rotary(4096), rotary(5120)) == (128, 0)
+
+
+def test_a_parallel_stablelm_has_one_norm() -> None:
+    config = {**LLAMA, "model_type": "stablelm"}
+    block = read_architecture({**config, "use_parallel_residual": True}).layers[0].block
+    assert (block.norms, block.parallel) == (1, True)
+    assert read_architecture(config).layers[0].block.norms == 2
+
+
+def test_layers_named_dense_have_no_experts() -> None:
+    config = {**LLAMA, "model_type": "qwen3_moe", "num_experts": 4, "num_experts_per_tok": 2, "mlp_only_layers": [0, 3]}
+    blocks = read_architecture({**config, "head_dim": 16}).blocks()
+    assert [block.experts is None for block in blocks] == [True, False, False, True]
+
+
+def test_gemma_4_ends_with_a_global_layer() -> None:
+    config = {
+        "model_type": "gemma4_text", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "head_dim": 16, "num_key_value_heads": 2, "global_head_dim": 32, "vocab_size": 256, "intermediate_size": 96,
+        "layer_types": ["sliding_attention"] * 2, "sliding_window": 8,
+    }  # fmt: skip
+    assert reaches(config) == [(Reach.SLIDING, 8), (Reach.FULL, None)]
+
+
+def test_a_multimodal_model_says_so() -> None:
+    case = next(case for case in COUNTED if case["parameters"] == 27_432_406_640)
+    read = read_architecture(case["config"])
+    assert read.multimodal
+    assert read.encoders[0].tokens == 256
+    assert not read_architecture(LLAMA).multimodal

@@ -205,3 +205,23 @@ def test_a_longer_sequence_never_needs_less(model: Architecture, one: int, other
     shorter, longer = sorted((one, other))
     pages = Pages(step=2048)
     assert kv_cache_bytes(model, shorter, pages) <= kv_cache_bytes(model, longer, pages)
+
+
+def test_pages_of_a_hybrid_grow_until_a_state_fits() -> None:
+    config = {
+        "model_type": "nemotron_h", "hidden_size": 64, "hybrid_override_pattern": "MM*", "num_hidden_layers": 3,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "mamba_num_heads": 8, "mamba_head_dim": 16,
+        "n_groups": 2, "ssm_state_size": 16, "vocab_size": 128,
+    }  # fmt: skip
+    token = 2 * 2 * 16 * 2
+    state = 8 * 16 * 16 * 4 + (8 * 16 + 2 * 2 * 16) * 3 * 2
+    block = next(tokens for tokens in range(16, 4096, 16) if tokens * token >= state)
+    assert cache(config, 1000) == block * token * (-(-1000 // block) + 2)
+
+
+def test_a_stage_without_attention_keeps_nothing() -> None:
+    config = {
+        "model_type": "nemotron_h", "hidden_size": 64, "hybrid_override_pattern": "-*", "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 96, "vocab_size": 128,
+    }  # fmt: skip
+    assert cache(config, 16) == cache(config, 16, pipeline=2) == 16 * 2 * 2 * 16 * 2
