@@ -120,6 +120,16 @@ def test_an_unknown_id_that_looks_like_a_known_one_is_told_so():
     assert "did you mean deepseek-ai/DeepSeek-V3?" in unknown.message
 
 
+def test_a_catalogued_model_whose_family_is_not_supported_yet_goes_by_its_stated_count():
+    model = resolve(ModelReference(id="deepseek-ai/DeepSeek-V4-Pro", parameters=8 * B))
+    assert (model.source, model.parameters) == (ModelSource.PARAMETERS, 8 * B)
+    unknown = resolve(ModelReference(id="deepseek-ai/DeepSeek-V4-Pro"))
+    assert (unknown.reason, unknown.field) == (Reason.MODEL_UNKNOWN, "spec.model.id")
+    assert "not supported" in unknown.message
+    assert "state parameters" in unknown.message
+    assert resolve(ModelReference(id="deepseek-ai/DeepSeek-V4-Pro", config=CONFIG)).source is ModelSource.CONFIG
+
+
 def test_no_model_at_all_is_unknown():
     assert resolve(ModelReference()).field == "spec.model"
 

@@ -44,7 +44,11 @@ def find(model_id: str) -> Entry | None:
 
 @cache
 def architecture_of(entry_id: str) -> Architecture | None:
-    """The architecture of a catalogued id, read once; None where the catalogue lacks it."""
+    """The architecture of a catalogued id, read once; None where the catalogue lacks it.
+
+    Raises:
+        ConfigError: when the model's family is not supported yet.
+    """
     entry = find(entry_id)
     return read_architecture(entry.config) if entry else None
 

@@ -34,17 +34,25 @@ def resolve(reference: ModelReference) -> Model | Unknown:
     facts = read_name(reference.id) if reference.id else NameFacts()
     if reference.config is not None:
         return _configured(reference, facts)
-    if reference.id is not None:
-        architecture = catalogue.architecture_of(reference.id)
-        if architecture is not None:
-            return _model(
-                reference, ModelSource.CATALOGUE, architecture, _disagreements(reference, architecture, "the catalogue")
-            )
+    catalogued = _catalogued(reference.id)
+    if isinstance(catalogued, Architecture):
+        warnings = _disagreements(reference, catalogued, "the catalogue")
+        return _model(reference, ModelSource.CATALOGUE, catalogued, warnings)
     if reference.parameters is not None:
         return _counted(reference, facts)
     if reference.id is not None and facts.parameters is not None:
         return _named(reference, reference.id, facts)
+    if isinstance(catalogued, ConfigError):
+        return Unknown(reason=Reason.MODEL_UNKNOWN, field="spec.model.id", message=catalogued.message)
     return _unknown(reference)
+
+
+def _catalogued(model_id: str | None) -> Architecture | ConfigError | None:
+    """The architecture of a catalogued id; the error that says why where its family is not supported yet."""
+    try:
+        return catalogue.architecture_of(model_id) if model_id else None
+    except ConfigError as error:
+        return error
 
 
 def _configured(reference: ModelReference, facts: NameFacts) -> Model | Unknown:
@@ -54,8 +62,8 @@ def _configured(reference: ModelReference, facts: NameFacts) -> Model | Unknown:
         reason = Reason.MODEL_UNKNOWN if error.field in _UNKNOWN_FAMILY else Reason.BAD_INPUT
         return Unknown(reason=reason, field=f"spec.model.config.{error.field}", message=error.message)
     warnings = _disagreements(reference, architecture, "spec.model.config")
-    published = catalogue.architecture_of(reference.id) if reference.id else None
-    if published is not None:
+    published = _catalogued(reference.id)
+    if isinstance(published, Architecture):
         warnings += _differ("spec.model.config", architecture.parameters, "the catalogue", published.parameters)
     elif reference.parameters is None and facts.parameters is not None:
         warnings += _differ("spec.model.config", architecture.parameters, "the name", facts.parameters)
