@@ -42,9 +42,7 @@ def resolve(reference: ModelReference) -> Model | Unknown:
         return _counted(reference, facts)
     if reference.id is not None and facts.parameters is not None:
         return _named(reference, reference.id, facts)
-    if isinstance(catalogued, ConfigError):
-        return Unknown(reason=Reason.MODEL_UNKNOWN, field="spec.model.id", message=catalogued.message)
-    return _unknown(reference)
+    return _unknown(reference, catalogued)
 
 
 def _catalogued(model_id: str | None) -> Architecture | ConfigError | None:
@@ -152,7 +150,9 @@ def _count(parameters: int) -> str:
     return f"{parameters / 10**9:.4g}B" if parameters >= 10**9 else f"{parameters / 10**6:.4g}M"
 
 
-def _unknown(reference: ModelReference) -> Unknown:
+def _unknown(reference: ModelReference, unsupported: ConfigError | None) -> Unknown:
+    if unsupported is not None:
+        return Unknown(reason=Reason.MODEL_UNKNOWN, field="spec.model.id", message=unsupported.message)
     if reference.id is None:
         message = "say which model: spec.model.config, spec.model.id or spec.model.parameters"
         return Unknown(reason=Reason.MODEL_UNKNOWN, field="spec.model", message=message)
