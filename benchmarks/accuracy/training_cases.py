@@ -31,6 +31,14 @@ _FRAMEWORKS = {
     "unsloth": "Unsloth",
 }
 _METHODS = {"full": "Full", "LoRA": "LoRA", "QLoRA": "QLoRA", "GPTQ-LoRA": "LoRA", "full (pretraining)": "Full"}
+_LITGPT_TARGETS = {
+    "q": ("q_proj",),
+    "k": ("k_proj",),
+    "v": ("v_proj",),
+    "proj": ("o_proj",),
+    "mlp": ("gate_proj", "up_proj", "down_proj"),
+    "head": (),
+}
 _MEMORY = {"T4": "14.56", "A100": "79.14", "H100": "79.11", "A10G": "22.2"}  # GiB, as processes see them
 
 
@@ -96,10 +104,12 @@ def training_case(row: Row) -> TrainingCase:
         method=_METHODS.get(row["method"], "LoRA"),
         framework="Transformers" if fms else _FRAMEWORKS.get(row["framework"]),
         framework_version=_release(row["framework_version"]) if fms else None,
-        optimizer="Adam8bit" if "8bit" in row["optimizer"] else "AdamW",
+        optimizer=_optimizer(row["optimizer"]),
         precision=_precision(row["precision"]),
-        adapter=_adapter(row["lora_rank"], row["lora_targets"].split()),
-        quantized=Quantized(kbit_preparation=plain_peft) if fms and quantization else None,
+        adapter=_adapter(
+            row["lora_rank"], row["lora_targets"].split(), "BF16" if "litgpt" in row["framework"] else None
+        ),
+        quantized=Quantized(kbit_preparation=plain_peft) if fms and quantization and row["num_gpus"] == "1" else None,
         micro_batch_size=_int(row["micro_batch"]),
         sequence_length=_int(row["seq_len"]),
         sequence_length_is="Exact" if fms or row["framework"] in {"torchtitan", "fsdp_qlora train.py"} else "Maximum",
@@ -135,9 +145,11 @@ def _case(
     return TrainingCase(model=model, task=task, gpu=gpu)
 
 
-def _adapter(rank: str, targets: list[str]) -> Adapter | None:
-    named = tuple(target for target in targets if target and target.isidentifier())
-    return Adapter(rank=int(Fraction(rank)), target_modules=named) if rank else None
+def _adapter(rank: str, targets: list[str], dtype: str | None = None) -> Adapter | None:
+    named = [name for target in targets for name in _LITGPT_TARGETS.get(target, (target,)) if name.isidentifier()]
+    if "linear" in targets:
+        named = ["all-linear"]
+    return Adapter(rank=int(Fraction(rank)), target_modules=tuple(named), dtype=dtype) if rank else None
 
 
 def _quantization(text: str) -> str | None:
@@ -146,6 +158,13 @@ def _quantization(text: str) -> str | None:
         if word in words:
             return "INT8" if "int8" in words else name
     return None
+
+
+def _optimizer(text: str) -> str | None:
+    """Every named one is AdamW, some in 8 bit; those that the source does not name stay unstated."""
+    if not text:
+        return None
+    return "Adam8bit" if "8bit" in text else "AdamW"
 
 
 def _precision(text: str) -> str | None:

@@ -41,9 +41,7 @@ _BASIS: Final = {
     ComponentName.LOGITS: Basis.MODELLED,
 }
 _MODELLED: Final = tuple(name for name, basis in _BASIS.items() if basis is Basis.MODELLED)
-# How far the ledger of live tensors is off where every setting is known, of activations and logits.
-_LEDGER_RESIDUAL: Final = Fraction(6, 100)
-_LIVE_RESIDUAL: Final = Fraction(1, 100)  # of everything: rounding to blocks, workspaces
+_ROUNDING: Final = Fraction(1, 100)  # of everything: blocks of the allocator, workspaces, buffers
 
 
 def estimate_training(model: Model, task: FineTuning, gpu: GPU | None = None) -> Estimate | Unknown:
@@ -66,9 +64,10 @@ def estimate_training(model: Model, task: FineTuning, gpu: GPU | None = None) ->
 def _estimate(model: Model, architecture: Architecture, task: FineTuning, gpu: GPU | None) -> Estimate:
     peaks = [peak(Program(architecture, setting).instants()) for setting in assume(model, task, gpu)]
     expected = peaks[0]
-    live = _live(expected, peaks)
+    below, above = training_profile.residual(experts=any(run.block.experts for run in architecture.layers))
+    live = _live(peaks, below, above)
     context, network = training_profile.context(gpu.product if gpu else None), _communication(task)
-    allocated = _allocated(peaks)
+    allocated = _allocated(peaks, below, above)
     slack = _slack(allocated)
     reserved = Interval(allocated.lower, allocated.expected + slack.expected, allocated.upper + slack.upper)
     components = (
@@ -103,29 +102,24 @@ def _warnings(model: Model, task: FineTuning) -> Sequence[str]:
     return found
 
 
-def _live(expected: Instant, peaks: Sequence[Instant]) -> dict[ComponentName, Interval]:
+def _live(peaks: Sequence[Instant], below: Fraction, above: Fraction) -> dict[ComponentName, Interval]:
     """The expected peak's split; each part's ends are those of the other plausible peaks."""
     found = {}
     for name in _LIVE:
         sizes = [instant.live.get(name, 0) for instant in peaks]
-        modelled = _BASIS[name] is Basis.MODELLED
-        residual = _LEDGER_RESIDUAL if modelled else Fraction(0)
-        found[name] = Interval(
-            floor(min(sizes) * (1 - residual)), expected.live.get(name, 0), ceil(max(sizes) * (1 + residual))
-        )
+        low, high = (below, above) if name in _MODELLED else (Fraction(0), Fraction(0))
+        found[name] = Interval(floor(min(sizes) * (1 - low)), sizes[0], ceil(max(sizes) * (1 + high)))
     return found
 
 
-def _allocated(peaks: Sequence[Instant]) -> Interval:
+def _allocated(peaks: Sequence[Instant], below: Fraction, above: Fraction) -> Interval:
     """Live bytes at the peak: the expected setting's, and the kindest and harshest with the ledger's residual."""
-    doubts = [
-        _LEDGER_RESIDUAL * sum(instant.live.get(name, 0) for name in _MODELLED) + _LIVE_RESIDUAL * instant.total
-        for instant in peaks
-    ]
+    modelled = [sum(instant.live.get(name, 0) for name in _MODELLED) for instant in peaks]
+    pairs = list(zip(peaks, modelled, strict=True))
     return Interval(
-        floor(min(instant.total - doubt for instant, doubt in zip(peaks, doubts, strict=True))),
+        floor(min(instant.total * (1 - _ROUNDING) - below * part for instant, part in pairs)),
         peaks[0].total,
-        ceil(max(instant.total + doubt for instant, doubt in zip(peaks, doubts, strict=True))),
+        ceil(max(instant.total * (1 + _ROUNDING) + above * part for instant, part in pairs)),
     )
 
 

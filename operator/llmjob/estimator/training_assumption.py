@@ -217,6 +217,8 @@ def _frozen(model: Model, task: FineTuning, method: str, rule: FrameworkRule) ->
     bytes_each = _base_bytes(model, task, method)
     prepared = task.quantized.kbit_preparation if task.quantized else None
     preparations = (rule.kbit, not rule.kbit) if prepared is None else (prepared,)
+    if prepared is None and task.sharding and task.sharding.strategy in _SHARDS_WEIGHTS:
+        preparations = (False,)  # shards must have one dtype, so nothing is made FP32
     return tuple(
         Elements(
             matrices=matrix,

@@ -97,6 +97,12 @@ def communication() -> Spread:
     return _mebibytes(_data()["communication"]["mib"])
 
 
+def residual(*, experts: bool) -> tuple[Fraction, Fraction]:
+    """How far activations and logits may be below and above the ledger's, as shares of them."""
+    below, above = _data()["residual"]["experts" if experts else "dense"]
+    return Fraction(below), Fraction(above)
+
+
 def slack() -> Spread:
     """What the allocator reserves beyond what is allocated, as a share of it."""
     return _spread(_data()["slack"]["share"])
