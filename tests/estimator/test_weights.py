@@ -272,3 +272,27 @@ def test_ranks_together_hold_the_whole_model(config: dict[str, Any], tensor: int
     if read.quantization is None:
         found = held(config, tensor=tensor, pipeline=pipeline).memory
         assert (found.lower + 1) * tensor * pipeline >= 2 * read.parameters * 0.998
+
+
+# Logged: vLLM 0.8.0 and 0.8.4, DeepSeek-R1 (DeepSeek-V3's config) in FP8 at tensor parallel 16.
+def test_latent_attention_keeps_a_second_copy_of_its_expansion() -> None:
+    found = expected(COUNTED["deepseek-ai/DeepSeek-V3"], tensor=16)
+    assert abs(found / GIB - 40.3172) < 0.005
+
+
+# Logged: vLLM, Qwen3-VL-8B-Instruct on one GPU with an encoder budget of 8,192 tokens.
+def test_layers_fed_by_the_encoder_have_buffers_for_a_step() -> None:
+    found = expected(COUNTED["Qwen/Qwen3-VL-8B-Instruct"])
+    assert abs(found / GIB - 16.78) < 0.02
+
+
+# Logged: vLLM 0.19.0 at tensor parallel 4; 10,485,760 positions make a rotary table of 2.5 GiB on every rank.
+def test_a_long_context_has_a_large_rotary_table_on_every_rank() -> None:
+    found = expected(COUNTED["meta-llama/Llama-4-Scout-17B-16E-Instruct"], tensor=4)
+    assert abs(found / GIB - 53.12) < 0.03
+
+
+# Logged: vLLM 0.19.0 on one GPU; the vision tower is loaded with the model.
+def test_a_vision_tower_is_loaded_with_the_model() -> None:
+    found = expected(COUNTED["mistralai/Mistral-Small-3.1-24B-Instruct-2503"])
+    assert abs(found / GIB - 44.76) < 0.02
