@@ -119,7 +119,7 @@ def training_case(row: Row) -> TrainingCase:
         kernels=kernels,
         sharding=_sharding(row["sharding"]),
         offload=("Parameters", "Optimizer") if row["cpu_offload"].startswith("yes") else (),
-        parallelism=Parallelism(tensor=_int(row["tp"]) or 1, pipeline=_int(row["pp"]) or 1, data=_data(row)),
+        parallelism=Parallelism(tensor=_int(row["tp"]) or 1, pipeline=_stages(row), data=_data(row)),
     )
     dtype = None
     if "bfloat16 weights" in row["precision"]:
@@ -189,6 +189,11 @@ def _sharding(text: str) -> Sharding | None:
     if text.startswith("ZeRO"):
         return Sharding(strategy=text)
     return None
+
+
+def _stages(row: Row) -> int:
+    """A model dealt out to GPUs layer by layer (device_map) is a pipeline of one micro-batch at a time."""
+    return (_int(row["num_gpus"]) or 1) if row["sharding"].startswith("device_map") else _int(row["pp"]) or 1
 
 
 def _data(row: Row) -> int:

@@ -42,3 +42,16 @@ def test_eager_execution_has_no_graphs_and_an_unknown_mode_perhaps_none() -> Non
     unknown = overhead(LLAMA_8B, PROFILE, tensor=1, pipeline=1, eager=None).graphs
     assert unknown.lower == 0
     assert unknown.expected > 0
+
+
+def test_memory_in_use_at_start_follows_the_cards_context() -> None:
+    """A process holds 141 MiB on a T4, 694 on an L4 and 0.51 GiB on an H100 before its first tensor."""
+    on = {
+        product: overhead(LLAMA_8B, PROFILE, tensor=1, pipeline=1, product=product).in_use
+        for product in ("Tesla-T4", "NVIDIA-L4", "NVIDIA-H100-80GB-HBM3", None)
+    }
+    assert on["NVIDIA-H100-80GB-HBM3"].expected / GiB == pytest.approx(0.51, abs=0.001)
+    assert on["Tesla-T4"].expected / GiB == pytest.approx(141 / 1024, abs=0.001)
+    assert on["NVIDIA-L4"].expected / GiB == pytest.approx(694 / 1024, abs=0.001)
+    assert on[None].lower <= min(found.lower for found in on.values())
+    assert on[None].upper >= max(found.upper for found in on.values())

@@ -10,6 +10,7 @@ from math import ceil
 from llmjob.estimator.activations import StepShape
 from llmjob.estimator.interval import ZERO, Interval
 from llmjob.estimator.profiles import EngineProfile, Triple
+from llmjob.estimator.training_profile import context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +27,22 @@ class Overhead:
 
 
 def overhead(
-    shape: StepShape, profile: EngineProfile, *, tensor: int, pipeline: int, eager: bool | None = False
+    shape: StepShape,
+    profile: EngineProfile,
+    *,
+    tensor: int,
+    pipeline: int,
+    product: str | None = "H100",
+    eager: bool | None = False,
 ) -> Overhead:
-    """The overhead of one rank. `eager`: no CUDA graphs; None = not known, then they are a range from zero."""
+    """The overhead of one rank on a GPU product (None: any).
+
+    `eager`: no CUDA graphs; None = not known, then they are a range from zero. Memory in use at start was measured on
+    an H100; elsewhere it differs by the CUDA context's size.
+    """
     non_torch = profile.non_torch.at(tensor, pipeline)
-    in_use = profile.in_use.at(tensor, pipeline)
-    alone = _sum(profile.non_torch.at(1, 1), profile.in_use.at(1, 1))
+    in_use = _shifted(profile.in_use.at(tensor, pipeline), product)
+    alone = _sum(profile.non_torch.at(1, 1), _shifted(profile.in_use.at(1, 1), product))
     together = _sum(non_torch, in_use)
     communication = Interval(
         max(0, together.lower - alone.upper),
@@ -58,6 +69,21 @@ def _graphs(shape: StepShape, profile: EngineProfile, pipeline: int, *, eager: b
     )
     lower = 0 if eager is None else max(0, expected - rule.absolute)
     return Interval(lower, expected, expected + rule.absolute)
+
+
+def _shifted(in_use: Triple, product: str | None) -> Triple:
+    here, measured = context(product), context("H100")
+    if here == measured:
+        return in_use
+    low, expected, high = (
+        max(0, amount + ceil(ours - measured.expected))
+        for amount, ours in (
+            (in_use.low, here.low),
+            (in_use.expected, here.expected),
+            (in_use.high, here.high),
+        )
+    )
+    return Triple(low, expected, high)
 
 
 def _interval(triple: Triple) -> Interval:

@@ -130,7 +130,13 @@ def _start(
     )
     sequences = sequences.paged(hybrid=profile.hybrid_cache, group_ratio=profile.group_ratio)
     cache = sequences.part(tokens[0], tokens[1])
-    over = overhead(shape, profile, tensor=degrees.tensor, pipeline=degrees.pipeline)
+    over = overhead(
+        shape,
+        profile,
+        tensor=degrees.tensor,
+        pipeline=degrees.pipeline,
+        product=(gpu.product or gpu.name) if gpu else None,
+    )
     weights = Part.of(ComponentName.WEIGHTS, held.memory, held.basis)
     non_torch = Part.of(ComponentName.RUNTIME, over.non_torch, measured)
     in_use = Part.of(ComponentName.RUNTIME, over.in_use, measured, budgeted=False)
