@@ -2,6 +2,7 @@
 
 import base64
 import json
+import signal
 import sys
 import urllib.error
 import urllib.request
@@ -88,8 +89,12 @@ class Installation:
         self.stop()
 
     def stop(self) -> None:
+        """Ask both to end at once, then wait for each; both drain what is under way."""
         for process in self.processes:
-            process.stop()
+            if process.running:
+                process.signal(signal.SIGTERM)
+        for process in self.processes:
+            process.stop(timeout=5)
         self.processes = ()
 
 
