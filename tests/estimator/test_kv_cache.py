@@ -225,3 +225,14 @@ def test_a_stage_without_attention_keeps_nothing() -> None:
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 96, "vocab_size": 128,
     }  # fmt: skip
     assert cache(config, 16) == cache(config, 16, pipeline=2) == 16 * 2 * 2 * 16 * 2
+
+
+def test_chunked_layers_keep_a_chunk_and_a_step() -> None:
+    config = {
+        "model_type": "llama4_text", "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 128, "intermediate_size": 64,
+        "intermediate_size_mlp": 64, "num_local_experts": 2, "attention_chunk_size": 64,
+    }  # fmt: skip
+    page = 16 * 2 * 2 * 16 * 2
+    assert cache(config, 1600, step=32) == page * (3 * (64 + 32) // 16 + 100)
+    assert cache(config, 48, step=32) == page * 4 * 3

@@ -296,3 +296,14 @@ def test_a_long_context_has_a_large_rotary_table_on_every_rank() -> None:
 def test_a_vision_tower_is_loaded_with_the_model() -> None:
     found = expected(COUNTED["mistralai/Mistral-Small-3.1-24B-Instruct-2503"])
     assert abs(found / GIB - 44.76) < 0.02
+
+
+# Logged: vLLM 0.5.0 with bitsandbytes, Meta-Llama-3-8B-Instruct: 5.3128 GiB, doubly quantised though nothing says so.
+def test_what_a_bare_method_leaves_open_lies_between_its_bounds() -> None:
+    model = {**COUNTED["meta-llama/Llama-3.1-8B"], "max_position_embeddings": 8192}
+    found = held(model, quantization="NF4").memory
+    assert found.lower <= 5.3128 * GIB < 0.96 * found.expected
+    groups_of_32 = held({**model, "quantization_config": {"quant_method": "awq", "group_size": 32}}).memory.expected
+    assert (
+        held(model, quantization="AWQ").memory.upper >= groups_of_32 > held(model, quantization="AWQ").memory.expected
+    )
