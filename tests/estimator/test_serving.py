@@ -12,7 +12,7 @@ from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Range
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import Basis, ComponentName, Estimate
-from llmjob.estimator.task import Inference, Parallelism
+from llmjob.estimator.task import Inference, LoadedAdapters, Parallelism
 from llmjob.quantity import GiB
 
 LLAMA_8B: dict[str, Any] = {
@@ -201,3 +201,18 @@ def test_a_gguf_type_is_priced_by_its_bits() -> None:
     weights = serve(MEASURED, quantization="Q4_K_M").component(ComponentName.WEIGHTS)
     assert weights.lower <= 8_030_261_248 * 4.85 / 8 <= weights.upper
     assert weights.expected / (8_030_261_248 * 4.85 / 8) == pytest.approx(1, rel=0.05)
+
+
+def test_loaded_adapters_take_a_and_b_of_every_matrix_and_no_lower_bound() -> None:
+    """Llama-3.1-8B's seven matrices a layer have 4096·6 + 14336 inputs and 4096·2 + 1024·2 + 14336·2 + 4096 outputs."""
+    asked = replace(MEASURED, adapters=LoadedAdapters(max_loaded=4, max_rank=64))
+    found = serve(asked)
+    inputs, outputs = 4096 * 6 + 14336, 4096 * 2 + 1024 * 2 + 14336 * 2 + 4096
+    slots = found.component(ComponentName.ADAPTERS)
+    assert slots.expected == 32 * (inputs + outputs) * 64 * 4 * 2
+    assert slots.lower == 0
+    without = serve(MEASURED)
+    assert found.per_gpu.lower == without.per_gpu.lower
+    assert found.per_gpu.expected - without.per_gpu.expected == slots.expected
+    halved = serve(replace(asked, parallelism=Parallelism(tensor=2))).component(ComponentName.ADAPTERS)
+    assert halved.expected == 32 * (inputs + outputs // 2) * 64 * 4 * 2

@@ -19,7 +19,7 @@ from llmjob.estimator.sequence import Sequences, asked_sequences
 from llmjob.estimator.shape import DTYPE_BYTES, activation_dtype, step_shape
 from llmjob.estimator.static_share import StaticShare
 from llmjob.estimator.task import Inference
-from llmjob.estimator.tensors import held_weights
+from llmjob.estimator.tensors import adapter_slots, held_weights
 from llmjob.quantity import GiB
 
 
@@ -88,6 +88,7 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
     )
     parts = (
         Part.of(ComponentName.WEIGHTS, held.memory, held.basis),
+        adapter_slots(architecture, task),
         Part(name=ComponentName.KV_CACHE, lower=least, expected=cached, upper=cached, basis=Basis.MODELLED),
         Part(
             name=ComponentName.ACTIVATIONS,
@@ -101,7 +102,7 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
         Part.of(ComponentName.RUNTIME, Interval(*rule.runtime), Basis.RULE_OF_THUMB),
     )
     available = rule.share.available(task, gpu) if rule.share and gpu else None
-    per_gpu, allocated = total(parts), total(parts[:3])
+    per_gpu, allocated = total(parts), total(parts[:4])
     warnings.append(
         f"{task.engine} has no measured profile yet: what it needs besides weights and KV is a rule of thumb"
     )
@@ -112,7 +113,7 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
         parameters=architecture.parameters,
         active_parameters=architecture.active_parameters,
         measures=Measures(allocated=allocated, reserved=allocated, process=per_gpu),
-        budget=Budget(needed=total(parts[:2]), available=available) if rule.share else None,
+        budget=Budget(needed=total(parts[:3]), available=available) if rule.share else None,
         serving=_offer(rule.share.pool(available, held.memory), sequences, rule.step)
         if rule.share and available
         else None,

@@ -37,10 +37,10 @@ class Sequences:
         """Bytes of one sequence on the fullest rank; `step` is max_num_batched_tokens."""
         return kv_cache_bytes(self.architecture, length or self.length, replace(self.pages, step=step))
 
-    def part(self, low_step: int, high_step: int) -> Part:
+    def part(self, low_step: int, step: int, high_step: int) -> Part:
         """The cache of all sequences; sliding windows keep up to one step's tokens more."""
-        lower, upper = self.number * self.one(low_step), self.number * self.one(high_step)
-        return Part(name=ComponentName.KV_CACHE, lower=lower, expected=upper, upper=upper, basis=Basis.EXACT)
+        lower, expected, upper = (self.number * self.one(tokens) for tokens in (low_step, step, high_step))
+        return Part(name=ComponentName.KV_CACHE, lower=lower, expected=expected, upper=upper, basis=Basis.EXACT)
 
     def longest(self, pool: int, step: int) -> int | None:
         """The longest sequence, up to the model's own maximum, that a pool of so many bytes holds; None for none."""

@@ -19,12 +19,12 @@ from llmjob.estimator.interval import Interval, Range
 from llmjob.estimator.model import Model
 from llmjob.estimator.overhead import overhead
 from llmjob.estimator.parts import Part, total
-from llmjob.estimator.profiles import EngineProfile, StepDefaults, load_profile, plausible_profiles, profile_name
+from llmjob.estimator.profiles import EngineProfile, load_profile, plausible_profiles, profile_name
 from llmjob.estimator.result import Basis, Budget, Component, ComponentName, Estimate, Measures, Serving
 from llmjob.estimator.sequence import Sequences, asked_sequences
 from llmjob.estimator.shape import step_shape
 from llmjob.estimator.task import Inference
-from llmjob.estimator.tensors import held_weights
+from llmjob.estimator.tensors import adapter_slots, held_weights
 
 _FEW_ROWS = 10  # below it a constant is a rule of thumb
 _LOGITS = (ComponentName.ACTIVATIONS, ComponentName.LOGITS)
@@ -97,15 +97,8 @@ def _start(
     modelled = Basis.RULE_OF_THUMB if few else Basis.MODELLED
     measured = Basis.RULE_OF_THUMB if few else Basis.MEASURED
 
-    steps = _steps(profile, gpu)
-    counts = [task.max_num_seqs] * 2 if task.max_num_seqs else _ends([step.max_num_seqs for step in steps])
-    lengths = [step.tokens(sequences.length) for step in steps]
-    tokens = [task.max_num_batched_tokens] * 2 if task.max_num_batched_tokens else _ends(lengths)
-    corners = (
-        (Corner.LOW, counts[0], tokens[0]),
-        (Corner.EXPECTED, steps[-1].max_num_seqs[1] if not task.max_num_seqs else counts[1], tokens[1]),
-        (Corner.HIGH, counts[1], tokens[1]),
-    )
+    counts, tokens = _step_settings(task, profile, gpu, sequences.length)
+    corners = tuple(zip((Corner.LOW, Corner.EXPECTED, Corner.HIGH), counts, tokens, strict=True))
     low, expected, high = (
         step_peak(
             shape,
@@ -129,7 +122,7 @@ def _start(
         basis=modelled,
     )
     sequences = sequences.paged(hybrid=profile.hybrid_cache, group_ratio=profile.group_ratio)
-    cache = sequences.part(tokens[0], tokens[1])
+    cache = sequences.part(*tokens)
     over = overhead(
         shape,
         profile,
@@ -142,7 +135,8 @@ def _start(
     in_use = Part.of(ComponentName.RUNTIME, over.in_use, measured, budgeted=False)
     graphs = Part.of(ComponentName.CUDA_GRAPHS, over.graphs, modelled, budgeted=profile.graphs_in_budget)
 
-    everything = (weights, cache, peak, non_torch, in_use, graphs)
+    slots = adapter_slots(architecture, task)
+    everything = (weights, slots, cache, peak, non_torch, in_use, graphs)
     budgeted = [part for part in everything if part.budgeted]
     available = _available(task, profile, gpu)
     alone = total(part for part in budgeted if part is not cache)
@@ -154,11 +148,12 @@ def _start(
         per_gpu=total(everything),
         needed=total(budgeted),
         in_use=over.in_use,
-        allocated=total((weights, cache, peak)),
+        allocated=total((weights, slots, cache, peak)),
         components=tuple(
             component
             for component in (
                 weights.component(),
+                slots.component(),
                 *_split(peak, low, expected, high),
                 cache.component(),
                 graphs.component(),
@@ -178,14 +173,27 @@ def _start(
     )
 
 
-def _steps(profile: EngineProfile, gpu: GPU | None) -> Sequence[StepDefaults]:
-    if gpu is None:
-        return profile.defaults
-    return (profile.step(gpu.usable.lower), profile.step(gpu.usable.upper))
+_Ends = tuple[int, int, int]
 
 
-def _ends(pairs: Sequence[tuple[int, int]]) -> list[int]:
-    return [min(low for low, _ in pairs), max(high for _, high in pairs)]
+def _step_settings(task: Inference, profile: EngineProfile, gpu: GPU | None, length: int) -> tuple[_Ends, _Ends]:
+    """Sequences and tokens of a step: the kindest, the expected and the harshest; stated ones are all three.
+
+    Without a GPU every card size is plausible, and the middle of the profile's sizes is expected.
+    """
+    steps = profile.defaults
+    if gpu is not None:
+        steps = (profile.step(gpu.usable.lower), profile.step(gpu.usable.upper))
+    middle = len(steps) // 2
+    counts = [step.max_num_seqs for step in steps]
+    tokens = [step.tokens(length) for step in steps]
+    return _ends(task.max_num_seqs, counts, middle), _ends(task.max_num_batched_tokens, tokens, middle)
+
+
+def _ends(stated: int | None, pairs: Sequence[tuple[int, int]], middle: int) -> _Ends:
+    if stated is not None:
+        return stated, stated, stated
+    return min(low for low, _ in pairs), pairs[middle][1], max(high for _, high in pairs)
 
 
 def _available(task: Inference, profile: EngineProfile, gpu: GPU | None) -> Range | None:

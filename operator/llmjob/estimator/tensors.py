@@ -10,9 +10,10 @@ from typing import Final
 from llmjob.estimator.architecture import Architecture
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model
-from llmjob.estimator.result import Basis
+from llmjob.estimator.parts import Part
+from llmjob.estimator.result import Basis, ComponentName
 from llmjob.estimator.shape import quantization_of
-from llmjob.estimator.task import Parallelism
+from llmjob.estimator.task import Inference, Parallelism
 from llmjob.estimator.weights import HeldWeights, weights
 from llmjob.quantity import MiB
 
@@ -30,6 +31,7 @@ _RESIDUALS: Final[Mapping[str, tuple[Fraction, Fraction]]] = {
 }
 _ENCODER_RESIDUAL: Final = Fraction(25, 1000)
 _PLAIN_BYTES: Final = 2
+_SLOT_RESIDUAL: Final = Fraction(1, 5)
 _BUFFERS: Final = 32 * MiB  # rotary tables of 32-bit positions, scales, rounding of the log
 
 
@@ -67,6 +69,33 @@ def held_weights(
             max(memory.upper, ceil(memory.expected * (1 + above)) + _BUFFERS) + twice,
         ),
         held.basis,
+    )
+
+
+def adapter_slots(architecture: Architecture, task: Inference) -> Part:
+    """Room for LoRA adapters that a server keeps loaded: A and B in 16 bit on every dense matrix of every block.
+
+    B is divided over tensor-parallel ranks, A is not; which matrices an engine gives room to varies, so nothing of it
+    counts in the lower bound.
+    """
+    held = 0
+    if task.adapters is not None:
+        per_rank = 0
+        for run in architecture.layers:
+            matrices = [weight for weight in run.block.weights if weight.linear and weight.copies == 1]
+            inputs = sum(weight.inputs for weight in matrices)
+            outputs = sum(-(-weight.outputs // task.parallelism.tensor) for weight in matrices)
+            per_rank += run.count * (inputs + outputs)
+        held = -(
+            -per_rank * _PLAIN_BYTES * task.adapters.max_rank * task.adapters.max_loaded // task.parallelism.pipeline
+        )
+    return Part(
+        name=ComponentName.ADAPTERS,
+        lower=0,
+        expected=held,
+        upper=held,
+        above=ceil(held * _SLOT_RESIDUAL),
+        basis=Basis.RULE_OF_THUMB,
     )
 
 
