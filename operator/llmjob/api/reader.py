@@ -1,6 +1,5 @@
 """Reading an LLMJob: the same answer as the API server's schema gives, with every error and its path."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
@@ -72,6 +71,8 @@ def suggestion(path: str) -> str | None:
         if model is None:
             return None
         fields = model.model_fields
+    import difflib  # noqa: PLC0415, only where a name is wrong
+
     known = [str(field.alias) for field in fields.values()]
     near = difflib.get_close_matches(parts[-1], known, n=1, cutoff=0.6)
     return near[0] if near else None
