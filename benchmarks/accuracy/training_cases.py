@@ -117,9 +117,12 @@ def training_case(row: Row) -> TrainingCase:
         activation_checkpointing=_checkpointing(row["grad_checkpointing"]),
         attention="Flash" if "flash_attention_2" in row["attn_impl"] else None,
         kernels=kernels,
+        compile=True if "torch.compile" in row["special_kernels"] else None,
         sharding=_sharding(row["sharding"]),
         offload=("Parameters", "Optimizer") if row["cpu_offload"].startswith("yes") else (),
-        parallelism=Parallelism(tensor=_int(row["tp"]) or 1, pipeline=_stages(row), data=_data(row)),
+        parallelism=Parallelism(
+            tensor=_int(row["tp"]) or 1, pipeline=_stages(row), context=_int(row["cp"]) or 1, data=_data(row)
+        ),
     )
     dtype = None
     if "bfloat16 weights" in row["precision"]:

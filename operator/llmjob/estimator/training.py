@@ -19,7 +19,7 @@ from llmjob.estimator.model import Model
 from llmjob.estimator.result import Basis, Component, ComponentName, Estimate, Measures, Unknown
 from llmjob.estimator.spelling import spell_out
 from llmjob.estimator.task import FineTuning
-from llmjob.estimator.training_assumption import assume, method_of
+from llmjob.estimator.training_assumption import assume, has_equal_lengths, method_of
 from llmjob.estimator.training_profile import PROFILE, Spread
 from llmjob.estimator.training_program import Program
 from llmjob.names import Reason
@@ -62,13 +62,15 @@ def estimate_training(model: Model, task: FineTuning, gpu: GPU | None = None) ->
 
 
 def _estimate(model: Model, architecture: Architecture, task: FineTuning, gpu: GPU | None) -> Estimate:
-    peaks = [peak(Program(architecture, setting).instants()) for setting in assume(model, task, gpu)]
+    steps = [tuple(Program(architecture, setting).instants()) for setting in assume(model, task, gpu)]
+    peaks = [peak(step) for step in steps]
     expected = peaks[0]
-    below, above = training_profile.residual(experts=any(run.block.experts for run in architecture.layers))
+    experts = any(run.block.experts for run in architecture.layers)
+    below, above = training_profile.residual(experts=experts, compiled=bool(task.compile))
     live = _live(peaks, below, above)
     context, network = training_profile.context(gpu.product if gpu else None), _communication(task)
-    allocated = _allocated(peaks, below, above)
-    slack = _slack(allocated)
+    allocated = _allocated(steps, below, above)
+    slack = _slack(allocated, task)
     reserved = Interval(allocated.lower, allocated.expected + slack.expected, allocated.upper + slack.upper)
     components = (
         *(Component(name, live[name], _BASIS[name]) for name in _LIVE if live[name].upper),
@@ -112,19 +114,25 @@ def _live(peaks: Sequence[Instant], below: Fraction, above: Fraction) -> dict[Co
     return found
 
 
-def _allocated(peaks: Sequence[Instant], below: Fraction, above: Fraction) -> Interval:
-    """Live bytes at the peak: the expected setting's, and the kindest and harshest with the ledger's residual."""
-    modelled = [sum(instant.live.get(name, 0) for name in _MODELLED) for instant in peaks]
-    pairs = list(zip(peaks, modelled, strict=True))
+def _allocated(steps: Sequence[Sequence[Instant]], below: Fraction, above: Fraction) -> Interval:
+    """Live bytes at the peak: the expected setting's, and the kindest and harshest with the ledger's residual.
+
+    The residual moves every instant before the largest is taken, so that more work never needs less.
+    """
     return Interval(
-        floor(min(instant.total * (1 - _ROUNDING) - below * part for instant, part in pairs)),
-        peaks[0].total,
-        ceil(max(instant.total * (1 + _ROUNDING) + above * part for instant, part in pairs)),
+        floor(min(max(_moved(instant, -_ROUNDING, -below) for instant in step) for step in steps)),
+        peak(steps[0]).total,
+        ceil(max(max(_moved(instant, _ROUNDING, above) for instant in step) for step in steps)),
     )
 
 
-def _slack(allocated: Interval) -> Interval:
-    share = training_profile.slack()
+def _moved(instant: Instant, of_all: Fraction, of_modelled: Fraction) -> Fraction:
+    modelled = sum(instant.live.get(name, 0) for name in _MODELLED)
+    return instant.total * (1 + of_all) + modelled * of_modelled
+
+
+def _slack(allocated: Interval, task: FineTuning) -> Interval:
+    share = training_profile.slack(varying=not has_equal_lengths(task))
     return Interval(0, ceil(allocated.expected * share.expected), ceil(allocated.upper * share.high))
 
 

@@ -58,16 +58,27 @@ class _Choice(Generic[_Value]):
 
 
 @dataclass(frozen=True, slots=True)
+class _States:
+    """An optimizer's state per trainable parameter, in elements or in bytes, its copies, and whether gradients live."""
+
+    amount: Fraction
+    in_elements: bool
+    copies: int
+    gradients: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Open:
     """Every choice of a job but how it holds numbers."""
 
-    optimizer: _Choice[tuple[Fraction, bool, int]]
+    optimizer: _Choice[_States]
     kernel: _Choice[tuple[Kernel, bool]]
     kept_share: _Choice[Fraction]
     logits: _Choice[tuple[Fraction, int]]
     length: _Choice[int]
     adapter: _Choice[tuple[int, tuple[str, ...]]]
     buckets: _Choice[bool]
+    sequence_parallel: _Choice[bool]
 
 
 def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ...]:
@@ -79,13 +90,14 @@ def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ..
     rule = training_profile.framework(task.framework)
     adapter = (task.adapter or Adapter()) if method in ADAPTER_METHODS else None
     choices = _Open(
-        optimizer=_optimizers(task),
+        optimizer=_optimizers(task, rule),
         kernel=_kernels(task, gpu),
         kept_share=_checkpointing(task, rule),
         logits=_logits(task, rule),
         length=_lengths(task),
         adapter=_trained(adapter),
         buckets=_buckets(task),
+        sequence_parallel=_sequence_parallel(task),
     )
     numbers = _numbers(model, task, method, rule)
     build = _Builder(model, task, method, adapter, choices)
@@ -98,6 +110,11 @@ def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ..
 def method_of(model: Model, task: FineTuning) -> str:
     """The method as stated; unstated it is QLoRA on a quantised model, else Full."""
     return task.method or ("QLoRA" if quantization_of(model) else "Full")
+
+
+def has_equal_lengths(task: FineTuning) -> bool:
+    """Whether every sequence is as long as stated: packed ones are, and those said to be exact."""
+    return bool(task.packing) or (task.sequence_length_is or "").casefold() == "exact"
 
 
 def quantization_of(model: Model) -> str | None:
@@ -143,6 +160,7 @@ class _Builder:
             buckets=getattr(choices.buckets, end),
             shards=_shards(task),
             tensor=task.parallelism.tensor,
+            sequence_parallel=getattr(choices.sequence_parallel, end),
             pipeline=task.parallelism.pipeline,
             offload=frozenset(task.offload),
         )
@@ -164,6 +182,14 @@ def _buckets(task: FineTuning) -> _Choice[bool]:
     if task.parallelism.data > 1 and strategy in {None, "DDP"}:
         return _Choice(expected=True, kindest=False, harshest=True)
     return _Choice.known(value=False)
+
+
+def _sequence_parallel(task: FineTuning) -> _Choice[bool]:
+    """Megatron and torchtitan share out the tokens of norms and residuals among tensor ranks; others may."""
+    if task.parallelism.tensor == 1:
+        return _Choice.known(value=False)
+    usual = task.framework in {"Megatron", "Torchtitan"}
+    return _Choice(expected=usual, kindest=True, harshest=False)
 
 
 def _numbers(model: Model, task: FineTuning, method: str, rule: FrameworkRule) -> tuple[_Numbers, ...]:
@@ -259,25 +285,28 @@ def _plain(size: int) -> Elements:
     return Elements(matrices=Fraction(size), others=size, stream=size, compute=size, gathered=size)
 
 
-def _optimizers(task: FineTuning) -> _Choice[tuple[Fraction, bool, int]]:
-    """State per parameter (in elements or in bytes, as the flag says) and parameter-sized copies at the step."""
-    rule = training_profile.optimizer(task.optimizer or "AdamW")
-    fewest, most = (0, rule.copies) if task.optimizer_implementation is None else (rule.copies, rule.copies)
-    if task.optimizer_implementation in {"Fused", "Loop"}:
-        fewest = most = 0
+def _optimizers(task: FineTuning, rule: FrameworkRule) -> _Choice[_States]:
+    """States, copies and gradients; an optimizer that is not stated is AdamW, or what the framework's recipes take."""
+    found = training_profile.optimizer(task.optimizer or "AdamW")
+    least = training_profile.optimizer(task.optimizer or rule.kindest_optimizer)
+    foreach = task.optimizer_implementation in {None, "Foreach"}
+    copies = found.copies if foreach else 0
+    fewest = copies if task.optimizer_implementation else 0
     return _Choice(
-        expected=(rule.state.expected, rule.in_elements, most),
-        kindest=(rule.state.low, rule.in_elements, fewest),
-        harshest=(rule.state.high, rule.in_elements, most),
+        expected=_States(found.state.expected, found.in_elements, copies, bool(found.gradients.expected)),
+        kindest=_States(least.state.low, least.in_elements, fewest, bool(least.gradients.low)),
+        harshest=_States(found.state.high, found.in_elements, copies, bool(found.gradients.high)),
     )
 
 
-def _optimizer(states: tuple[Fraction, bool, int], numbers: _Numbers, adapter: Adapter | None) -> Optimizer:
-    amount, in_elements, copies = states
+def _optimizer(states: _States, numbers: _Numbers, adapter: Adapter | None) -> Optimizer:
     size = _adapter_bytes(adapter) if adapter else numbers.trained
     gradient = size if adapter else numbers.gradient
-    each = amount * (size if in_elements else 1)
-    return Optimizer(gradient=gradient, states=each + numbers.masters, copies=copies * size)
+    return Optimizer(
+        gradient=gradient if states.gradients else 0,
+        states=states.amount * (size if states.in_elements else 1) + numbers.masters,
+        copies=states.copies * size,
+    )
 
 
 def _kernels(task: FineTuning, gpu: GPU | None) -> _Choice[tuple[Kernel, bool]]:
@@ -330,8 +359,7 @@ def _logits_of(logits: tuple[Fraction, int], numbers: _Numbers, model: Model) ->
 def _lengths(task: FineTuning) -> _Choice[int]:
     """Tokens of a sequence on this rank; a stated maximum may be longer than any sample."""
     length = -(-(task.sequence_length or _DEFAULT_LENGTH) // task.parallelism.context)
-    exact = task.packing or (task.sequence_length_is or "").casefold() == "exact"
-    return _Choice(expected=length, kindest=length if exact else 1, harshest=length)
+    return _Choice(expected=length, kindest=length if has_equal_lengths(task) else 1, harshest=length)
 
 
 def _trained(adapter: Adapter | None) -> _Choice[tuple[int, tuple[str, ...]]]:

@@ -24,11 +24,15 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class OptimizerRule:
-    """State per trainable parameter, in elements of its dtype or in bytes; `copies` of foreach at the step."""
+    """State per trainable parameter, in elements of its dtype or in bytes; `copies` of foreach at the step.
+
+    `gradients`: 1, or 0 where an update inside the backward leaves none.
+    """
 
     state: Spread
     in_elements: bool
     copies: int
+    gradients: Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class FrameworkRule:
     logits: Spread
     checkpointing: str
     kbit: bool
+    kindest_optimizer: str
 
 
 def optimizer(name: str) -> OptimizerRule:
@@ -47,6 +52,7 @@ def optimizer(name: str) -> OptimizerRule:
         state=_spread(raw["elements"] if "elements" in raw else raw["bytes"]),
         in_elements="elements" in raw,
         copies=raw["copies"],
+        gradients=_spread(raw.get("gradients", (1, 1, 1))),
     )
 
 
@@ -54,7 +60,12 @@ def framework(name: str | None) -> FrameworkRule:
     """The defaults of a framework; those of none in particular where it has no entry."""
     table = _data()["frameworks"]
     raw = table.get(name or "default", table["default"])
-    return FrameworkRule(_spread(raw["logits"]), raw["checkpointing"], raw["kbit"])
+    return FrameworkRule(
+        logits=_spread(raw["logits"]),
+        checkpointing=raw["checkpointing"],
+        kbit=raw["kbit"],
+        kindest_optimizer=raw.get("kindest_optimizer", "AdamW"),
+    )
 
 
 def logits_of_release(name: str | None, release: str | None) -> Spread | None:
@@ -97,15 +108,16 @@ def communication() -> Spread:
     return _mebibytes(_data()["communication"]["mib"])
 
 
-def residual(*, experts: bool) -> tuple[Fraction, Fraction]:
+def residual(*, experts: bool, compiled: bool) -> tuple[Fraction, Fraction]:
     """How far activations and logits may be below and above the ledger's, as shares of them."""
-    below, above = _data()["residual"]["experts" if experts else "dense"]
-    return Fraction(below), Fraction(above)
+    table = _data()["residual"]
+    kinds = ["dense", *(["experts"] if experts else []), *(["compiled"] if compiled else [])]
+    return max(Fraction(table[kind][0]) for kind in kinds), max(Fraction(table[kind][1]) for kind in kinds)
 
 
-def slack() -> Spread:
-    """What the allocator reserves beyond what is allocated, as a share of it."""
-    return _spread(_data()["slack"]["share"])
+def slack(*, varying: bool) -> Spread:
+    """What the allocator reserves beyond what is allocated, as a share of it; `varying`: sequences of many lengths."""
+    return _spread(_data()["slack"]["varying" if varying else "equal"])
 
 
 @cache

@@ -5,7 +5,7 @@ Components at an instant are that instant's own; what is offloaded lives on the 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 from typing import Final
@@ -43,6 +43,9 @@ class Program:
     """The instants of one training step of an architecture under a setting."""
 
     def __init__(self, architecture: Architecture, setting: Setting) -> None:
+        self.whole_tokens = setting.tokens
+        if setting.sequence_parallel:
+            setting = replace(setting, length=ceil(setting.length / setting.tensor))
         self.setting = setting
         self.hidden = architecture.hidden_size
         self.vocabulary = ceil(architecture.vocab_size / setting.tensor)
@@ -52,6 +55,7 @@ class Program:
             rank=setting.adapter_rank,
             tensor=setting.tensor,
             pipeline=setting.pipeline,
+            sequence_parallel=setting.sequence_parallel,
         )
         share = setting.tensor
         self.outside = _Outside(
@@ -202,7 +206,7 @@ class Program:
         return elements.compute * (self.outside.embedding if self.outside.tied else self.outside.head)
 
     def _logits(self, per_entry: Fraction) -> int:
-        return ceil(per_entry * self.setting.tokens * self.vocabulary)
+        return ceil(per_entry * self.whole_tokens * self.vocabulary)
 
     def _loss(self) -> Iterator[Instant]:
         activations = self._resident() + self._after_blocks() + self._head_cast()

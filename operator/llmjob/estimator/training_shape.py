@@ -46,11 +46,21 @@ class TrainedBlock:
 
 
 def trained_blocks(
-    architecture: Architecture, *, targets: Sequence[str], rank: int, tensor: int, pipeline: int
+    architecture: Architecture,
+    *,
+    targets: Sequence[str],
+    rank: int,
+    tensor: int,
+    pipeline: int,
+    sequence_parallel: bool = False,
 ) -> tuple[TrainedBlock, ...]:
-    """The runs of blocks of the fullest pipeline stage, first block first; degrees of parallelism are at least 1."""
+    """The runs of blocks of the fullest pipeline stage, first block first; degrees of parallelism are at least 1.
+
+    `sequence_parallel`: shapes keep their full widths, because ranks share out tokens instead.
+    """
+    hidden, width_ranks = architecture.hidden_size, 1 if sequence_parallel else tensor
     return tuple(
-        _trained(run.block, ceil(run.count / pipeline), architecture.hidden_size, targets, rank, tensor)
+        _trained(run.block, ceil(run.count / pipeline), targets, rank, tensor, _shape(run.block, hidden, width_ranks))
         for run in architecture.layers
     )
 
@@ -83,7 +93,9 @@ def targeted(weight: Weight, targets: Sequence[str]) -> bool:
     return False
 
 
-def _trained(block: Block, count: int, hidden: int, targets: Sequence[str], rank: int, tensor: int) -> TrainedBlock:
+def _trained(
+    block: Block, count: int, targets: Sequence[str], rank: int, tensor: int, shape: BlockShape
+) -> TrainedBlock:
     matrices = others = adapters = largest = down = 0
     adapted = set()
     for weight in block.weights:
@@ -104,7 +116,7 @@ def _trained(block: Block, count: int, hidden: int, targets: Sequence[str], rank
             adapted.add(name)
     return TrainedBlock(
         count=count,
-        shape=_shape(block, hidden, tensor),
+        shape=shape,
         matrices=matrices,
         others=others,
         adapters=ceil(adapters / tensor),
