@@ -9,6 +9,7 @@ from typing import Any, Final
 import kopf
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
+from yaml import YAMLError
 
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -89,7 +90,8 @@ def _by_kubeconfig(kubeconfig: str | None, context: str | None) -> Access:
     loader: Any = config
     try:
         loader.load_kube_config(config_file=kubeconfig, context=context, client_configuration=found)
-    except (ConfigException, OSError) as error:
+    except (ConfigException, OSError, YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
+        # The client trusts the file's shape: what is wrong with it comes as any of these.
         raise NoCluster(f"cannot use the kubeconfig {kubeconfig}: {error}") from error
     authorization = str(found.auth_settings().get("BearerToken", {}).get("value") or "")
     return Access(

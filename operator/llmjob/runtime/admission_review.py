@@ -102,6 +102,8 @@ def read_review(body: object, resource: str) -> Mapping[str, Any]:
 
 
 def one_line(text: str) -> str:
-    """A text fit for a Warning header: one line without control characters, at most 256 characters."""
-    line = "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
-    return line if len(line) <= _LONGEST_WARNING else line[: _LONGEST_WARNING - 1] + "…"
+    """A text fit for a Warning header: one line without control characters, at most 256 bytes."""
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    if len(line.encode()) <= _LONGEST_WARNING:
+        return line
+    return line.encode()[: _LONGEST_WARNING - len("…".encode())].decode(errors="ignore") + "…"

@@ -1,0 +1,84 @@
+"""The session with the API server against a small server of the test's own."""
+
+import json
+
+import pytest
+from aiohttp import web
+
+from llmjob.runtime.access import Access
+from llmjob.runtime.cluster import JOBS, NODES, Cluster, ClusterError
+from llmjob.runtime.server import listening
+
+
+class Server:
+    """Answers as the API server would; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, dict[str, str], str, dict[str, str]]] = []
+        self.status = 200
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.text()
+        self.asked.append((request.method, request.path, dict(request.query), body, dict(request.headers)))
+        if self.status != 200:
+            return web.json_response({"message": "said"}, status=self.status)
+        if request.path == NODES:
+            second = request.query.get("continue") == "next"
+            metadata = {} if second else {"continue": "next"}
+            return web.json_response({"metadata": metadata, "items": [{"n": 2}] if second else [{"n": 1}]})
+        return web.json_response({"metadata": {"name": "job"}})
+
+
+@pytest.fixture
+async def rig(tmp_path):
+    server = Server()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", server.handle)
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    async with listening(application, "127.0.0.1", 0) as port:
+        access = Access(server=f"http://127.0.0.1:{port}", token_file=str(token))
+        async with Cluster(access) as cluster:
+            yield server, cluster, token
+
+
+async def test_a_list_is_read_in_chunks_of_500_to_the_end(rig):
+    server, cluster, _ = rig
+    assert [item async for item in cluster.list(NODES)] == [{"n": 1}, {"n": 2}]
+    assert [query for _, _, query, _, _ in server.asked] == [{"limit": "500"}, {"limit": "500", "continue": "next"}]
+
+
+async def test_a_rotated_token_is_used_at_once(rig):
+    server, cluster, token = rig
+    await cluster.get("/x")
+    token.write_text("second")
+    await cluster.get("/x")
+    assert [headers["Authorization"] for *_, headers in server.asked] == ["Bearer first", "Bearer second"]
+
+
+async def test_absent_is_none_and_anything_else_an_error_with_its_status(rig):
+    server, cluster, _ = rig
+    server.status = 404
+    assert await cluster.find_job("team", "job", timeout=0.5) is None
+    assert await cluster.patch_status("team", "job", {}) is None
+    server.status = 403
+    with pytest.raises(ClusterError, match=r"403.*said") as error:
+        await cluster.find_job("team", "job", timeout=0.5)
+    assert error.value.status == 403
+
+
+async def test_a_status_is_merge_patched_on_its_own_path(rig):
+    server, cluster, _ = rig
+    await cluster.patch_status("team", "job", {"status": {"a": 1}})
+    method, path, _, body, headers = server.asked[0]
+    assert (method, path) == ("PATCH", "/apis/llmjob.dev/v1alpha1/namespaces/team/llmjobs/job/status")
+    assert headers["Content-Type"] == "application/merge-patch+json"
+    assert json.loads(body) == {"status": {"a": 1}}
+    assert headers["User-Agent"] == "llmjob"
+
+
+async def test_no_answer_is_an_error_without_a_status():
+    async with Cluster(Access(server="http://127.0.0.1:9")) as cluster:
+        with pytest.raises(ClusterError, match="no answer") as error:
+            [item async for item in cluster.list(JOBS)]
+    assert error.value.status is None

@@ -1,0 +1,59 @@
+from prometheus_client import CollectorRegistry
+
+from llmjob.decision.policy import Policy
+from llmjob.runtime.judgement import judge
+from llmjob.runtime.metrics import FleetState, Predictions, ProcessState
+from llmjob.runtime.views import NodeView, SeenJob
+
+
+def collected(*collectors):
+    registry = CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
+    return registry
+
+
+def judged(made, **job):
+    return judge(SeenJob.of(made.job(**job)), made.world().fleet, Policy(inventory_complete=True))
+
+
+def test_engine_method_and_reference_class_are_labels(made):
+    found = judged(made, inference=None, fineTuning={"method": "lora", "microBatchSize": 1, "sequenceLength": 512})
+    registry = collected(Predictions(lambda: [found]))
+    labels = {
+        "namespace": "team", "llmjob": "job", "role": "main", "engine": "", "method": "LoRA",
+        "reference_class": found.roles[0].verdict.reference_class,
+    }  # fmt: skip
+    assert registry.get_sample_value("llmjob_info", labels) == 1
+
+
+def test_where_it_is_unknown_there_is_no_fits(made):
+    found = judged(made, parameters="7B", pool="nowhere")
+    registry = collected(Predictions(lambda: [found]))
+    place = {"namespace": "team", "llmjob": "job", "role": "main"}
+    assert registry.get_sample_value("llmjob_fits", place) is None
+    assert registry.get_sample_value("llmjob_verdict_info", {**place, "reason": "NoEligibleGPU"}) == 1
+
+
+def test_series_follow_what_there_is_at_the_scrape(made):
+    there = [judged(made)]
+    registry = collected(Predictions(lambda: there))
+    place = {"namespace": "team", "llmjob": "job", "role": "main"}
+    assert registry.get_sample_value("llmjob_fits", place) == 1
+    there.clear()
+    assert registry.get_sample_value("llmjob_fits", place) is None
+
+
+def test_declared_pools_count_their_nodes_and_gpus(made):
+    world = made.world(settings="inventory: {pools: [{name: l4, gpusPerNode: 4, nodes: 5}]}")
+    registry = collected(FleetState(lambda: world.fleet))
+    assert registry.get_sample_value("llmjob_gpu_class_nodes", {"class": "nvidia-l4"}) == 6
+    assert registry.get_sample_value("llmjob_gpu_class_gpus", {"class": "nvidia-l4"}) == 21
+
+
+def test_a_view_that_was_never_listed_has_no_age(made):
+    view = NodeView(made.clock_class())
+    registry = collected(ProcessState({"nodes": view}))
+    assert registry.get_sample_value("llmjob_view_age_seconds", {"view": "nodes"}) is None
+    view.replace([])
+    assert registry.get_sample_value("llmjob_view_age_seconds", {"view": "nodes"}) == 0
