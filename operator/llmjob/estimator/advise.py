@@ -1,4 +1,4 @@
-"""What would make a job fit: one field changed at a time, each change verified by estimating anew."""
+"""What would make a job fit: one field changed, or two where one is not enough; each verified by estimating anew."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,10 @@ _SHARDED = "FSDP"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One field of the LLMJob's spec, the value that makes it fit, and a phrase for people."""
+    """A field of the LLMJob's spec, the value that makes it fit, and a phrase for people.
+
+    Where two fields must change, both stand in `field` and `value`, joined by a comma.
+    """
 
     field: str
     value: str
@@ -29,9 +32,10 @@ _Option = tuple[Change, Model, Task]
 
 
 def advise(model: Model, task: Task, gpu: GPU, gpus_per_node: int | None) -> tuple[Change, ...]:
-    """At most three changes, each of which alone makes the job fit this GPU surely (by its upper bound).
+    """At most three changes, each of which makes the job fit this GPU surely (by its upper bound).
 
-    `gpus_per_node` bounds degrees of parallelism; None is not judged. Nothing where the job fits as it is.
+    Single fields first; pairs only where no single field is enough. `gpus_per_node` bounds degrees of parallelism;
+    None is not judged. Nothing where the job fits as it is.
     """
     if _fits(model, task, gpu):
         return ()
@@ -42,7 +46,29 @@ def advise(model: Model, task: Task, gpu: GPU, gpus_per_node: int | None) -> tup
             found.append(change)
         if len(found) == _MOST:
             break
-    return tuple(found)
+    return tuple(found or _pairs(model, task, gpu, gpus_per_node))
+
+
+def _pairs(model: Model, task: Task, gpu: GPU, gpus_per_node: int | None) -> Iterator[Change]:
+    """The strongest step of one kind together with the mildest of another that then fits."""
+    paired: set[frozenset[str]] = set()
+    for options in _options(model, task, gpus_per_node):
+        *_, strongest = (None, *options)
+        if strongest is None:
+            continue
+        first, changed, asked = strongest
+        for others in _options(changed, asked, gpus_per_node):
+            second = _mildest(tuple(others), gpu)
+            if second is None or second.field == first.field or frozenset((first.field, second.field)) in paired:
+                continue
+            paired.add(frozenset((first.field, second.field)))
+            yield Change(
+                field=f"{first.field},{second.field}",
+                value=f"{first.value},{second.value}",
+                message=f"{first.message} with {second.message}",
+            )
+            if len(paired) == _MOST:
+                return
 
 
 def _mildest(options: Sequence[_Option], gpu: GPU) -> Change | None:
