@@ -29,7 +29,7 @@ TOO_SMALL = {
     "llama-70b-serving": {"T4", "L4"},
     "qwen3-30b-serving": {"T4", "L4"},
     "qwen3-8b-serving": {"T4"},
-    "qwen3-0.6b-serving": set(),
+    "qwen3-small-serving": set(),
     "llama-405b-full": {"T4", "L4", "A100-80", "H100"},
 }
 # Bytes a GPU that published runs of the same model and settings held. Training: what was allocated; serving: the
@@ -40,7 +40,7 @@ MEASURED = {
     "llama-70b-serving": int(33.88 * 2**30),
     "qwen3-30b-serving": int(56.88 * 2**30),
     "qwen3-8b-serving": int(15.27 * 2**30),
-    "qwen3-0.6b-serving": int(1.12 * 2**30),
+    "qwen3-small-serving": int(1.12 * 2**30),
 }
 
 
