@@ -113,7 +113,9 @@ def test_what_json_cannot_hold_is_an_error(text):
 
 
 def test_json_integers_beyond_64_bits_are_floats_as_for_the_api_server():
-    assert read_yaml('{"a": 9223372036854775807, "b": 9223372036854775808}') == [{"a": 2**63 - 1, "b": float(2**63)}]
+    (document,) = read_yaml('{"a": 9223372036854775807, "b": 9223372036854775808, "c": -9223372036854775809}')
+    assert document == {"a": 2**63 - 1, "b": float(2**63), "c": float(-(2**63))}
+    assert [type(value) for value in document.values()] == [int, float, float]
 
 
 @pytest.mark.parametrize("text", ["\x00", "a: \ud800", "a: b: c", "a:\n\t- b", "\x07", "&", "!!int x", "%YAML 9"])
