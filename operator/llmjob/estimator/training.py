@@ -19,7 +19,8 @@ from llmjob.estimator.model import Model
 from llmjob.estimator.result import Basis, Component, ComponentName, Estimate, Measures, Unknown
 from llmjob.estimator.spelling import spell_out
 from llmjob.estimator.task import FineTuning
-from llmjob.estimator.training_assumption import assume, has_equal_lengths, method_of
+from llmjob.estimator.training_assumption import assume, has_equal_lengths
+from llmjob.estimator.training_numbers import method_of
 from llmjob.estimator.training_profile import PROFILE, Spread
 from llmjob.estimator.training_program import Program
 from llmjob.names import Reason

@@ -3,7 +3,7 @@
 The first setting is the expected one; the kindest and the harshest of all give the ends of the interval.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Generic, Literal, TypeVar
 
@@ -12,36 +12,29 @@ from llmjob.estimator.gpu import GPU
 from llmjob.estimator.model import Model
 from llmjob.estimator.task import Adapter, FineTuning
 from llmjob.estimator.training_block import Kernel
-from llmjob.estimator.training_profile import FrameworkRule, Spread
-from llmjob.estimator.training_setting import Elements, Logits, Optimizer, Setting, Shards
+from llmjob.estimator.training_numbers import (
+    ADAPTER_METHODS,
+    HALF,
+    SHARDS_WEIGHTS,
+    SINGLE,
+    HeldNumbers,
+    held_numbers,
+    is_quantized,
+    method_of,
+)
+from llmjob.estimator.training_profile import FrameworkRule
+from llmjob.estimator.training_setting import Logits, Optimizer, Setting, Shards
 
 _Value = TypeVar("_Value")
 
-ADAPTER_METHODS: Final = frozenset({"LoRA", "QLoRA", "DoRA", "IA3", "PromptTuning", "PrefixTuning"})
 _RANKS: Final = (16, 8, 64)
 _FIRST_TARGETS: Final = ("q_proj", "v_proj", "query_key_value", "c_attn", "Wqkv", "qkv_proj", "W_pack")
 _ALL_TARGETS: Final = ("all-linear",)
 _DEFAULT_LENGTH: Final = 2048
-_SHARDS_WEIGHTS: Final = frozenset({"ZeRO3", "FSDP", "HSDP"})
-_SHARDS_GRADIENTS: Final = _SHARDS_WEIGHTS | {"ZeRO2"}
+_SHARDS_GRADIENTS: Final = SHARDS_WEIGHTS | {"ZeRO2"}
 _SHARDS_STATES: Final = _SHARDS_GRADIENTS | {"ZeRO1"}
-_FULLY_SHARDED: Final = frozenset({"FSDP", "HSDP"})
-_MASTERED: Final = frozenset({"ZeRO1", "ZeRO2", "ZeRO3"})
 _WITHOUT_FLASH: Final = ("T4", "V100")  # no flash kernel before Ampere
-_DEQUANTIZED: Final = frozenset({"MXFP4"})  # its kernels have no backward: Transformers trains it in 16 bit
 _COPYING: Final = 14  # bytes per token and entry of a loss that shifts by copying, in the forward already
-_HALF: Final = 2  # bytes of a 16-bit element
-_SINGLE: Final = 4  # bytes of an FP32 element
-
-
-@dataclass(frozen=True, slots=True)
-class _Numbers:
-    """A way to hold numbers: `elements`, and what a trainable base parameter has besides."""
-
-    elements: Elements
-    trained: int
-    gradient: int
-    masters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +92,7 @@ def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ..
         buckets=_buckets(task),
         sequence_parallel=_sequence_parallel(task),
     )
-    numbers = _numbers(model, task, method, rule)
+    numbers = held_numbers(model, task, method, rule)
     build = _Builder(model, task, method, adapter, choices)
     return (
         build.setting(numbers[0], "expected"),
@@ -107,23 +100,9 @@ def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ..
     )
 
 
-def method_of(model: Model, task: FineTuning) -> str:
-    """The method as stated; unstated it is QLoRA on a quantised model, else Full."""
-    return task.method or ("QLoRA" if quantization_of(model) else "Full")
-
-
 def has_equal_lengths(task: FineTuning) -> bool:
     """Whether every sequence is as long as stated: packed ones are, and those said to be exact."""
     return bool(task.packing) or (task.sequence_length_is or "").casefold() == "exact"
-
-
-def quantization_of(model: Model) -> str | None:
-    """As stated, else the checkpoint's own."""
-    if model.quantization is not None:
-        return model.quantization
-    architecture = model.architecture
-    stored = architecture.quantization.method if architecture and architecture.quantization else None
-    return None if stored in _DEQUANTIZED else stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +115,7 @@ class _Builder:
     adapter: Adapter | None
     choices: _Open
 
-    def setting(self, numbers: _Numbers, end: Literal["expected", "kindest", "harshest"]) -> Setting:
+    def setting(self, numbers: HeldNumbers, end: Literal["expected", "kindest", "harshest"]) -> Setting:
         task, adapter, choices = self.task, self.adapter, self.choices
         kernel, masks = getattr(choices.kernel, end)
         rank, targets = getattr(choices.adapter, end)
@@ -147,7 +126,7 @@ class _Builder:
             batch=task.micro_batch_size or 1,
             length=getattr(choices.length, end),
             trains_base=adapter is None,
-            quantized=adapter is not None and _quantized(self.model, self.method),
+            quantized=adapter is not None and is_quantized(self.model, self.method),
             adapter_bytes=_adapter_bytes(adapter),
             adapter_rank=rank,
             adapter_dropout=bool(adapter and adapter.dropout),
@@ -170,7 +149,7 @@ def _shards(task: FineTuning) -> Shards:
     strategy = task.sharding.strategy if task.sharding else None
     degree = (task.sharding.degree if task.sharding else None) or task.parallelism.data
     return Shards(
-        weights=degree if strategy in _SHARDS_WEIGHTS else 1,
+        weights=degree if strategy in SHARDS_WEIGHTS else 1,
         gradients=degree if strategy in _SHARDS_GRADIENTS else 1,
         states=degree if strategy in _SHARDS_STATES else 1,
     )
@@ -192,99 +171,6 @@ def _sequence_parallel(task: FineTuning) -> _Choice[bool]:
     return _Choice(expected=usual, kindest=True, harshest=False)
 
 
-def _numbers(model: Model, task: FineTuning, method: str, rule: FrameworkRule) -> tuple[_Numbers, ...]:
-    if method in ADAPTER_METHODS:
-        return tuple(_Numbers(elements, _SINGLE, _SINGLE) for elements in _frozen(model, task, method, rule))
-    if task.precision == "FP32":
-        return (_Numbers(_plain(_SINGLE), _SINGLE, _SINGLE),)
-    pure = _Numbers(_plain(_HALF), _HALF, _HALF)
-    if task.precision in {"BF16", "FP16"}:
-        return (pure,)
-    mixed = _mixed(model, task)
-    if task.precision or model.dtype == "FP32":
-        return mixed[:1]
-    return (*mixed, pure)
-
-
-def _mixed(model: Model, task: FineTuning) -> tuple[_Numbers, ...]:
-    """Ways to train in mixed precision, the one that the framework, the sharding or the dtype says first."""
-    strategy = task.sharding.strategy if task.sharding else None
-    if strategy in _MASTERED or task.framework in {"DeepSpeed", "Megatron"}:
-        # 16-bit parameters and gradients; FP32 masters and states with the optimizer.
-        return (_Numbers(_plain(_HALF), _SINGLE, _HALF, masters=_SINGLE),)
-    cast_halves = _Numbers(Elements(matrices=Fraction(_HALF), others=_HALF, autocast=True), _HALF, _HALF)
-    masters = Elements(matrices=Fraction(_SINGLE), others=_SINGLE)
-    if strategy in _FULLY_SHARDED:
-        # FSDP keeps FP32 shards whatever was loaded, and gathers and computes in 16 bit.
-        return (_Numbers(masters, _SINGLE, _SINGLE), cast_halves)
-    if model.dtype in {"BF16", "FP16"}:
-        return (cast_halves,)
-    masters = replace(masters, stream=_SINGLE, autocast=True)
-    return (_Numbers(masters, _SINGLE, _SINGLE), cast_halves)
-
-
-def _frozen(model: Model, task: FineTuning, method: str, rule: FrameworkRule) -> tuple[Elements, ...]:
-    """Ways to hold a frozen base: as stored, or quantised with or without PEFT's k-bit preparation."""
-    size = 4 if model.dtype == "FP32" or (task.precision == "FP32" and model.dtype is None) else 2
-    casts = _autocasts(task)
-    if not _quantized(model, method):
-        compute = _SINGLE if size == _SINGLE and task.precision == "FP32" else _HALF
-        return tuple(
-            Elements(
-                matrices=Fraction(size),
-                others=size,
-                stream=size,
-                compute=compute if cast or size == _HALF else size,
-                autocast=cast,
-                gathered=size,
-            )
-            for cast in casts
-        )
-    bytes_each = _base_bytes(model, task, method)
-    prepared = task.quantized.kbit_preparation if task.quantized else None
-    preparations = (rule.kbit, not rule.kbit) if prepared is None else (prepared,)
-    if prepared is None and task.sharding and task.sharding.strategy in _SHARDS_WEIGHTS:
-        preparations = (False,)  # shards must have one dtype, so nothing is made FP32
-    return tuple(
-        Elements(
-            matrices=matrix,
-            others=4 if kbit else 2,
-            stream=4 if kbit else 2,
-            compute=2,
-            autocast=cast or kbit,
-        )
-        for kbit in preparations
-        for cast in casts
-        for matrix in bytes_each
-    )
-
-
-def _autocasts(task: FineTuning) -> tuple[bool, ...]:
-    if task.precision is None:
-        return (True, False)
-    return (task.precision.endswith("Mixed"),)
-
-
-def _quantized(model: Model, method: str) -> bool:
-    return method == "QLoRA" or quantization_of(model) is not None
-
-
-def _base_bytes(model: Model, task: FineTuning, method: str) -> tuple[Fraction, ...]:
-    name = quantization_of(model) or ("NF4" if method == "QLoRA" else "INT8")
-    if name == "NF4":
-        double = task.quantized.double_quantization if task.quantized else None
-        plain = training_profile.quantized_bytes("NF4")
-        doubled = training_profile.quantized_bytes("NF4DoubleQuantization")
-        chosen = {None: (plain, doubled), True: (doubled,), False: (plain,)}[double]
-        return tuple(spread.expected for spread in chosen if spread)
-    spread = training_profile.quantized_bytes(name) or Spread(Fraction(1, 2), Fraction(1), Fraction(1))
-    return tuple(dict.fromkeys((spread.expected, spread.low, spread.high)))
-
-
-def _plain(size: int) -> Elements:
-    return Elements(matrices=Fraction(size), others=size, stream=size, compute=size, gathered=size)
-
-
 def _optimizers(task: FineTuning, rule: FrameworkRule) -> _Choice[_States]:
     """States, copies and gradients; an optimizer that is not stated is AdamW, or what the framework's recipes take."""
     found = training_profile.optimizer(task.optimizer or "AdamW")
@@ -299,7 +185,7 @@ def _optimizers(task: FineTuning, rule: FrameworkRule) -> _Choice[_States]:
     )
 
 
-def _optimizer(states: _States, numbers: _Numbers, adapter: Adapter | None) -> Optimizer:
+def _optimizer(states: _States, numbers: HeldNumbers, adapter: Adapter | None) -> Optimizer:
     size = _adapter_bytes(adapter) if adapter else numbers.trained
     gradient = size if adapter else numbers.gradient
     return Optimizer(
@@ -337,11 +223,11 @@ def _logits(task: FineTuning, rule: FrameworkRule) -> _Choice[tuple[Fraction, in
     if "LigerFusedLoss" in task.kernels:
         return _Choice.known((Fraction(0), 0))
     spread = training_profile.logits_of_release(task.framework, task.framework_version) or rule.logits
-    held = _HALF if spread.high > spread.expected else 0
+    held = HALF if spread.high > spread.expected else 0
     return _Choice(expected=(spread.expected, 0), kindest=(spread.low, 0), harshest=(spread.high, held))
 
 
-def _logits_of(logits: tuple[Fraction, int], numbers: _Numbers, model: Model) -> Logits:
+def _logits_of(logits: tuple[Fraction, int], numbers: HeldNumbers, model: Model) -> Logits:
     """A head prepared for k-bit training gives FP32 logits, of which 16 bit are then not a copy but one more.
 
     So does a cap on the logits, whose tanh is kept.
@@ -349,10 +235,10 @@ def _logits_of(logits: tuple[Fraction, int], numbers: _Numbers, model: Model) ->
     backward, held = logits
     if not backward:
         return Logits(forward=Fraction(0), backward=Fraction(0))
-    prepared = numbers.elements.matrices < numbers.elements.others == _SINGLE
+    prepared = numbers.elements.matrices < numbers.elements.others == SINGLE
     capped = model.architecture is not None and model.architecture.final_softcapped
-    most = backward + _HALF * (prepared + capped)
-    forward = most if backward - held >= _COPYING else most - _HALF
+    most = backward + HALF * (prepared + capped)
+    forward = most if backward - held >= _COPYING else most - HALF
     return Logits(forward=forward, backward=most, held=Fraction(held))
 
 
