@@ -119,6 +119,26 @@ class Running:
         labels = {"llmjob.dev/job": job} if job else {}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": wanted}
 
+    def start(self, command: str, metrics_port: int, *more: str) -> Process:
+        """One more process beside the two."""
+        return start(self.cluster, command, metrics_port, self.settings, *more)
+
+    @staticmethod
+    def is_ready(process: Process, port: int) -> bool:
+        return ready(process, port)
+
+    @staticmethod
+    def probe(port: int, name: str) -> int | None:
+        """The status of a probe, None where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{HERE}:{port}/{name}", timeout=2) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except OSError:
+            return None
+
     @staticmethod
     def eventually(condition: Callable[[], Any], timeout: float = 30.0) -> Any:
         return eventually(condition, timeout)
@@ -215,11 +235,7 @@ def start(cluster: ControlPlane, command: str, metrics_port: int, settings: Path
 
 def ready(process: Process, port: int) -> bool:
     process.check()
-    try:
-        with urllib.request.urlopen(f"http://{HERE}:{port}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.HTTPError):
-        return False
+    return Running.probe(port, "readyz") == 200
 
 
 @pytest.fixture
