@@ -63,7 +63,8 @@ def estimate_training(model: Model, task: FineTuning, gpu: GPU | None = None) ->
 
 
 def _estimate(model: Model, architecture: Architecture, task: FineTuning, gpu: GPU | None) -> Estimate:
-    steps = [tuple(Program(architecture, setting).instants()) for setting in assume(model, task, gpu)]
+    settings = dict.fromkeys(assume(model, task, gpu))
+    steps = [tuple(Program(architecture, setting).instants()) for setting in settings]
     peaks = [peak(step) for step in steps]
     expected = peaks[0]
     experts = any(run.block.experts for run in architecture.layers)

@@ -8,6 +8,7 @@ log-sum-exp, an activation its input, a product both factors. Checked against tr
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from llmjob.estimator.block import Norm
 
@@ -83,6 +84,7 @@ class Cost:
     mask: int = 0
 
 
+@lru_cache(maxsize=256)
 def kept(block: BlockShape, numerics: Numerics) -> Cost:
     """What one block keeps from its forward to its backward, its input not counted (see `boundary`)."""
     token = _norms(block, numerics) + _attention(block, numerics) + _feed_forward(block, numerics)
@@ -90,6 +92,7 @@ def kept(block: BlockShape, numerics: Numerics) -> Cost:
     return Cost(token, _scores(block, numerics), 2 if numerics.attention is Kernel.PADDED else 0)
 
 
+@lru_cache(maxsize=256)
 def backward_of_feed_forward(block: BlockShape, numerics: Numerics) -> Cost:
     """The most that lives in the feed-forward's backward: all that was kept and the gradients of its products.
 
@@ -103,6 +106,7 @@ def backward_of_feed_forward(block: BlockShape, numerics: Numerics) -> Cost:
     return Cost(whole.token + inner + numerics.stream * block.hidden, whole.score, whole.mask)
 
 
+@lru_cache(maxsize=256)
 def backward_of_attention(block: BlockShape, numerics: Numerics) -> Cost:
     """The most that lives in attention's backward, once the feed-forward has given back what it kept.
 

@@ -7,6 +7,7 @@ Components at an instant are that instant's own; what is offloaded lives on the 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 from typing import Final
 
@@ -69,7 +70,7 @@ class Program:
         self._kept = [self._bytes(kept(block.shape, self._numerics(block)), block) for block in self.blocks]
         self._between = [self._left(block, size) for block, size in zip(self.blocks, self._kept, strict=True)]
 
-    @property
+    @cached_property
     def trainable(self) -> int:
         """Elements with a gradient on this rank, before sharding."""
         return self._adapters + (self._base if self.setting.trains_base else 0)
@@ -84,16 +85,17 @@ class Program:
 
     # What is there all the time.
 
-    @property
+    @cached_property
     def _base(self) -> int:
         blocks = sum(block.count * (block.matrices + block.others) for block in self.blocks)
         return blocks + self.outside.embedding + self.outside.head
 
-    @property
+    @cached_property
     def _adapters(self) -> int:
         magnitudes = self.hidden if self.setting.magnitudes else 0
         return sum(block.count * (block.adapters + magnitudes * len(block.adapted)) for block in self.blocks)
 
+    @cached_property
     def _weights(self) -> int:
         elements = self.setting.elements
         matrices = sum(block.count * block.matrices for block in self.blocks)
@@ -102,6 +104,7 @@ class Program:
         whole = matrices * elements.matrices + (others + outside) * elements.others
         return ceil(whole / self.setting.shards.weights)
 
+    @cached_property
     def _gathered(self) -> int:
         """The root unit (embedding and head) and the largest block, whole while they compute."""
         setting = self.setting
@@ -128,12 +131,12 @@ class Program:
         gradient_total = gradients
         if setting.buckets:
             gradient_total += self.trainable * setting.optimizer.gradient
-        weights = 0 if "Parameters" in setting.offload else self._weights()
+        weights = 0 if "Parameters" in setting.offload else self._weights
         state_bytes = 0
         if states and "Optimizer" not in setting.offload:
             state_bytes = ceil(self.trainable * setting.optimizer.states / setting.shards.states)
         live = {
-            ComponentName.WEIGHTS: weights + (self._gathered() if gathered else 0),
+            ComponentName.WEIGHTS: weights + (self._gathered if gathered else 0),
             ComponentName.ADAPTERS: ceil(self._adapters * setting.adapter_bytes / setting.shards.weights),
             ComponentName.GRADIENTS: gradient_total,
             ComponentName.OPTIMIZER_STATES: state_bytes + step,
@@ -188,6 +191,7 @@ class Program:
             return 0
         return elements.compute * block.matrices
 
+    @cached_property
     def _resident(self) -> int:
         """What the forward leaves for the backward: every block's boundary, or all it keeps."""
         if "Activations" in self.setting.offload and self.setting.kept_share < 1:
@@ -209,7 +213,7 @@ class Program:
         return ceil(per_entry * self.whole_tokens * self.vocabulary)
 
     def _loss(self) -> Iterator[Instant]:
-        activations = self._resident() + self._after_blocks() + self._head_cast()
+        activations = self._resident + self._after_blocks() + self._head_cast()
         before = self._gradients_before()
         forward, backward = self.setting.logits.forward, self.setting.logits.backward
         cached = activations + self._cached_casts()
@@ -233,7 +237,7 @@ class Program:
         setting = self.setting
         head = self.outside.embedding if self.outside.tied else self.outside.head
         done = head if setting.trains_base else 0
-        below = self._resident()
+        below = self._resident
         held = self._logits(setting.logits.held)
         for index in reversed(range(len(self.blocks))):
             block, between = self.blocks[index], self._between[index]

@@ -1,7 +1,8 @@
 """An architecture's blocks as one rank of a training job sees them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 from typing import Final
 
@@ -60,7 +61,9 @@ def trained_blocks(
     """
     hidden, width_ranks = architecture.hidden_size, 1 if sequence_parallel else tensor
     return tuple(
-        _trained(run.block, ceil(run.count / pipeline), targets, rank, tensor, _shape(run.block, hidden, width_ranks))
+        replace(
+            _trained(run.block, hidden, tuple(targets), rank, tensor, width_ranks), count=ceil(run.count / pipeline)
+        )
         for run in architecture.layers
     )
 
@@ -93,8 +96,9 @@ def targeted(weight: Weight, targets: Sequence[str]) -> bool:
     return False
 
 
+@lru_cache(maxsize=256)
 def _trained(
-    block: Block, count: int, targets: Sequence[str], rank: int, tensor: int, shape: BlockShape
+    block: Block, hidden: int, targets: tuple[str, ...], rank: int, tensor: int, width_ranks: int
 ) -> TrainedBlock:
     matrices = others = adapters = largest = down = 0
     adapted = set()
@@ -115,8 +119,8 @@ def _trained(
             adapters += rank * (weight.outputs + (0 if shares else weight.inputs))
             adapted.add(name)
     return TrainedBlock(
-        count=count,
-        shape=shape,
+        count=1,
+        shape=_shape(block, hidden, width_ranks),
         matrices=matrices,
         others=others,
         adapters=ceil(adapters / tensor),
