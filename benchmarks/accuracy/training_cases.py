@@ -112,8 +112,8 @@ def training_case(row: Row) -> TrainingCase:
         quantized=Quantized(kbit_preparation=plain_peft) if fms and quantization and row["num_gpus"] == "1" else None,
         micro_batch_size=_int(row["micro_batch"]),
         sequence_length=_int(row["seq_len"]),
-        sequence_length_is="Exact" if fms or row["framework"] in {"torchtitan", "fsdp_qlora train.py"} else "Maximum",
-        packing=row["packing"] == "yes",
+        sequence_length_is="Exact" if _exact(row) else "Maximum",
+        packing=row["packing"] == "yes" and bool(row["seq_len"]),
         activation_checkpointing=_checkpointing(row["grad_checkpointing"]),
         attention="Flash" if "flash_attention_2" in row["attn_impl"] else None,
         kernels=kernels,
@@ -192,6 +192,13 @@ def _sharding(text: str) -> Sharding | None:
     if text.startswith("ZeRO"):
         return Sharding(strategy=text)
     return None
+
+
+def _exact(row: Row) -> bool:
+    """Whether every sequence had the stated length: padded or packed to it, not free of padding."""
+    if not row["seq_len"] or "padding-free" in row["special_kernels"]:
+        return False
+    return row["framework"].startswith(("fms", "torchtitan", "fsdp_qlora"))
 
 
 def _stages(row: Row) -> int:

@@ -121,3 +121,15 @@ def test_where_one_change_is_not_enough_two_together_are_named() -> None:
     smaller = replace(task, method="QLoRA", sequence_length=512)
     assert fits(counted, smaller, A100)
     assert not fits(counted, replace(smaller, sequence_length=1024), A100)
+
+
+def test_only_degrees_that_divide_the_heads_are_advised() -> None:
+    """Qwen2.5-7B has 28 heads: 2 and 4 divide them, 8 does not."""
+    config = {
+        "model_type": "qwen2", "hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28,
+        "num_key_value_heads": 4, "intermediate_size": 18944, "vocab_size": 152064, "max_position_embeddings": 32768,
+        "torch_dtype": "bfloat16",
+    }  # fmt: skip
+    model = Model(name="m", source=ModelSource.CONFIG, architecture=read_architecture(config))
+    found = by_field(advise(model, Inference(max_model_len=4096, concurrency=4), T4, 8))
+    assert found["spec.parallelism.tensor"] in {"2", "4"}
