@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from benchmarks.accuracy.configs import architecture_of
@@ -72,7 +72,12 @@ def faketensor_case(row: Row) -> TrainingCase:
         attention="Eager" if row["attention"] == "eager" else "SDPA",
     )
     product = "Tesla-T4" if row["attention"] == "sdpa_efficient" else "NVIDIA-A100-SXM4-80GB"
-    return _case(row["model"], "BF16" if halves else "FP32", None, task, _gpu(product))
+    case = _case(row["model"], "BF16" if halves else "FP32", None, task, _gpu(product))
+    if case.model is None or case.model.architecture is None:
+        return case
+    # The steps were run on the text model alone.
+    text = replace(case.model.architecture, encoders=())
+    return replace(case, model=replace(case.model, architecture=text))
 
 
 def t4_case(row: Row) -> TrainingCase:

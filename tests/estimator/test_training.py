@@ -161,6 +161,17 @@ def test_fsdp_keeps_fp32_shards_of_a_mixed_precision_job() -> None:
     assert measures(found).allocated.expected == pytest.approx(20 * 7_241_732_096 / 4, rel=0.01)
 
 
+def test_a_sharded_block_is_whole_while_it_computes_and_the_root_unit_under_fsdp1() -> None:
+    task = fine_tuning(
+        method="LoRA", precision="BF16", micro_batch_size=1, sequence_length=1, kernels=("LigerFusedLoss",),
+        sharding=Sharding(strategy="FSDP"), parallelism=Parallelism(data=10**6),
+    )  # fmt: skip
+    weights = estimated(model(LLAMA_8B, dtype="BF16"), task).component(ComponentName.WEIGHTS)
+    block, root = 218_112_000, 128256 * 4096 * 2 + 4096
+    assert weights.expected == pytest.approx(2 * (block + root), rel=0.001)
+    assert weights.lower == pytest.approx(2 * block, rel=0.001)
+
+
 @pytest.mark.parametrize(
     ("strategy", "weights", "gradients", "states"),
     [("DDP", 1, 1, 1), ("ZeRO1", 1, 1, 8), ("ZeRO2", 1, 8, 8), ("ZeRO3", 8, 8, 8), ("FSDP", 8, 8, 8)],

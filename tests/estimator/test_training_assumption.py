@@ -186,6 +186,13 @@ def test_megatron_shares_out_tokens_among_tensor_ranks_and_others_may() -> None:
     assert values(settings(FineTuning(method="Full")), "sequence_parallel") == {False}
 
 
+def test_fsdp_may_shard_over_context_ranks_and_torchtitan_does() -> None:
+    task = FineTuning(method="Full", sharding=Sharding(strategy="FSDP"), parallelism=Parallelism(data=2, context=4))
+    assert {setting.shards.weights for setting in settings(task)} == {2, 8}
+    assert expected(task).shards.weights == 2
+    assert expected(replace(task, framework="Torchtitan")).shards.weights == 8
+
+
 def test_context_ranks_share_out_a_sequence() -> None:
     task = FineTuning(sequence_length=4097, packing=True, parallelism=Parallelism(context=4))
     assert expected(task).length == 1025

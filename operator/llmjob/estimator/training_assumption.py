@@ -72,6 +72,7 @@ class _Open:
     adapter: _Choice[tuple[int, tuple[str, ...]]]
     buckets: _Choice[bool]
     sequence_parallel: _Choice[bool]
+    shards: _Choice[Shards]
 
 
 def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ...]:
@@ -91,6 +92,7 @@ def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ..
         adapter=_trained(adapter),
         buckets=_buckets(task),
         sequence_parallel=_sequence_parallel(task),
+        shards=_shards(task),
     )
     numbers = held_numbers(model, task, method, rule)
     build = _Builder(model, task, method, adapter, choices)
@@ -137,7 +139,9 @@ class _Builder:
             kept_share=getattr(choices.kept_share, end),
             accumulates=(task.gradient_accumulation or 1) > 1,
             buckets=getattr(choices.buckets, end),
-            shards=_shards(task),
+            shards=getattr(choices.shards, end),
+            # FSDP1 gathers it, FSDP2 and ZeRO-3 need not.
+            gathers_root=end != "kindest" or getattr(choices.shards, end).weights == 1,
             tensor=task.parallelism.tensor,
             sequence_parallel=getattr(choices.sequence_parallel, end),
             pipeline=task.parallelism.pipeline,
@@ -145,9 +149,15 @@ class _Builder:
         )
 
 
-def _shards(task: FineTuning) -> Shards:
-    strategy = task.sharding.strategy if task.sharding else None
+def _shards(task: FineTuning) -> _Choice[Shards]:
+    """Ranks that share what a strategy shards; torchtitan's FSDP shards over context ranks too, others may."""
     degree = (task.sharding.degree if task.sharding else None) or task.parallelism.data
+    strategy = task.sharding.strategy if task.sharding else None
+    alone, wider = (_shards_of(strategy, ranks) for ranks in (degree, degree * task.parallelism.context))
+    return _Choice(expected=wider if task.framework == "Torchtitan" else alone, kindest=wider, harshest=alone)
+
+
+def _shards_of(strategy: str | None, degree: int) -> Shards:
     return Shards(
         weights=degree if strategy in SHARDS_WEIGHTS else 1,
         gradients=degree if strategy in _SHARDS_GRADIENTS else 1,

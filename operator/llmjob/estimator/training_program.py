@@ -106,14 +106,14 @@ class Program:
 
     @cached_property
     def _gathered(self) -> int:
-        """The root unit (embedding and head) and the largest block, whole while they compute."""
+        """The largest block, and the root unit where embedding and head are one, whole while they compute."""
         setting = self.setting
         if setting.shards.weights == 1 and "Parameters" not in setting.offload:
             return 0
         elements = setting.elements
         matrix = elements.matrices if setting.quantized else Fraction(elements.gathered)
         block = max(block.matrices * matrix + block.others * elements.gathered for block in self.blocks)
-        root = (self.outside.embedding + self.outside.head) * elements.gathered
+        root = (self.outside.embedding + self.outside.head) * elements.gathered if setting.gathers_root else 0
         return ceil(block + root)
 
     def _instant(

@@ -54,6 +54,7 @@ class Setting:
 
     `kept_share`: of what blocks keep, the part that lives until their backward (0 under full checkpointing).
     `masks_windows`: a window shorter than the sequence needs a mask, which SDPA's flash kernel does not take.
+    `gathers_root`: embedding and head are one sharded unit, whole through forward and backward.
     `sequence_parallel`: tensor ranks share out the tokens where they do not share the widths.
     `magnitudes`: DoRA's vectors. `accumulates`: gradients of earlier micro-batches live on. `buckets`: DDP's copies.
     """
@@ -76,6 +77,7 @@ class Setting:
     accumulates: bool = False
     buckets: bool = False
     shards: Shards = Shards()
+    gathers_root: bool = True
     tensor: int = 1
     sequence_parallel: bool = False
     pipeline: int = 1
