@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from llmjob.api.crd import crd_yaml
+from tools.accuracy import accuracy
 from tools.reference import reference
 
 ROOT: Final = Path(__file__).parents[1]
@@ -16,6 +17,7 @@ def generated() -> dict[Path, str]:
     return {
         ROOT / "crds" / "llmjobs.llmjob.dev.yaml": crd_yaml(),
         ROOT / "docs" / "reference.md": reference(),
+        ROOT / "docs" / "accuracy.md": accuracy(),
     }
 
 
