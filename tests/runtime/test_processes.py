@@ -1,5 +1,6 @@
 """How the two processes end, as whoever starts them sees it: exit code and last line."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from llmjob.runtime import processes
+from llmjob.runtime.access import Access
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,3 +54,19 @@ def test_settings_with_a_mistake_end_the_webhook_with_64_and_name_the_key(kubeco
     )  # fmt: skip
     assert code == 64
     assert "enabeld is unknown" in said
+
+
+def test_a_loop_that_fails_ends_the_whole_process_as_our_bug(monkeypatch):
+    monkeypatch.setattr(processes, "find_access", lambda _: Access(server="http://127.0.0.1:9"))
+    monkeypatch.setattr(processes, "_log_lines", lambda _: None)
+
+    async def bad() -> None:
+        raise RuntimeError("bug")
+
+    async def process(_: Access, stop: processes.Stop) -> None:
+        loop = asyncio.ensure_future(processes._forever(bad, stop))
+        await asyncio.Event().wait()
+        await loop
+
+    with pytest.raises(processes.LoopFailed):
+        processes._run(process, None, "text")

@@ -7,10 +7,11 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Final
 
+import aiohttp
 import kopf
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
@@ -28,8 +29,17 @@ from llmjob.runtime.world import FindJob, World
 
 _EX_USAGE: Final = 64
 _EX_UNAVAILABLE: Final = 69
-_EX_SOFTWARE: Final = 70
 _log: Final = logging.getLogger("llmjob")
+
+
+class Stop(asyncio.Event):
+    """Set when the process shall end; `failed` when that is because a loop of it did."""
+
+    failed = False
+
+
+class LoopFailed(Exception):
+    """A loop of the process failed: our bug."""
 
 
 def run_webhook(
@@ -45,7 +55,7 @@ def run_webhook(
 ) -> None:
     """Serve admission until SIGTERM or SIGINT."""
 
-    async def process(access: Access, stop: asyncio.Event) -> None:
+    async def process(access: Access, stop: Stop) -> None:
         async with AsyncExitStack() as stack:
             cluster = await stack.enter_async_context(Cluster(access))
             world = World(nodes=NodeView(), jobs=JobView(), find_job=_finder(cluster))
@@ -91,7 +101,7 @@ def run_controller(
 ) -> None:
     """Keep status, events and metrics right until SIGTERM or SIGINT."""
 
-    async def process(access: Access, stop: asyncio.Event) -> None:
+    async def process(access: Access, stop: Stop) -> None:
         async with AsyncExitStack() as stack:
             cluster = await stack.enter_async_context(Cluster(access))
             world = World(nodes=NodeView(), jobs=JobView(), find_job=_finder(cluster))
@@ -132,7 +142,7 @@ def _finder(cluster: Cluster) -> FindJob:
 
 async def _operate(
     access: Access,
-    stop: asyncio.Event,
+    stop: Stop,
     feed: Feed,
     *,
     server: Callable[[object], AsyncIterator[dict[str, str]]] | None = None,
@@ -141,7 +151,6 @@ async def _operate(
     """Fill the views, then run Kopf's operator with the feed's watches until `stop`."""
     await _first_lists(feed, stop)
     registry = kopf.OperatorRegistry()
-    background: list[asyncio.Task[None]] = []
 
     @kopf.on.login(registry=registry)
     def login(**_: object) -> kopf.ConnectionInfo:
@@ -151,22 +160,24 @@ async def _operate(
     async def configure(settings: kopf.OperatorSettings, **_: object) -> None:
         _configure(settings)
         settings.admission.server = server  # type: ignore[assignment]
-        loops = (feed.keep_listing, feed.keep_settings, *tasks)
-        background.extend(asyncio.ensure_future(_forever(loop, stop)) for loop in loops)
         gc.collect()
         gc.freeze()
 
     feed.register(registry)
-    ended = asyncio.ensure_future(kopf.operator(registry=registry, clusterwide=True, stop_flag=stop))
+    # Started before Kopf, which at its end waits five seconds for every task that began after it.
+    loops = (feed.keep_listing, feed.keep_settings, *tasks)
+    background = [asyncio.ensure_future(_forever(loop, stop)) for loop in loops]
     try:
-        await ended
+        # Kopf has its own way with signals and is cancelled otherwise; a flag it would wait for, five seconds long.
+        await kopf.operator(registry=registry, clusterwide=True)
     finally:
+        stop.set()
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
 
 
-async def _first_lists(feed: Feed, stop: asyncio.Event, attempts: int = 5) -> None:
+async def _first_lists(feed: Feed, stop: Stop, attempts: int = 5) -> None:
     """The API server may start at the same time as we do."""
     for attempt in range(1, attempts + 1):
         try:
@@ -180,16 +191,14 @@ async def _first_lists(feed: Feed, stop: asyncio.Event, attempts: int = 5) -> No
             return
 
 
-async def _forever(loop: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+async def _forever(loop: Callable[[], Awaitable[None]], stop: Stop) -> None:
     """A loop that fails ends the process: a supervisor restarts it, a silent half of it would not be seen."""
     try:
         await loop()
-    except asyncio.CancelledError:
-        raise
-    except Exception:
+    except Exception:  # noqa: BLE001, whatever it is, it ends the process
         _log.exception("a bug; stopping")
+        stop.failed = True
         stop.set()
-        raise
 
 
 def _configure(settings: kopf.OperatorSettings) -> None:
@@ -213,7 +222,7 @@ def _registry() -> CollectorRegistry:
     return registry
 
 
-def _run(process: Callable[[Access, asyncio.Event], Awaitable[None]], kubeconfig: str | None, log_format: str) -> None:
+def _run(process: Callable[[Access, Stop], Awaitable[None]], kubeconfig: str | None, log_format: str) -> None:
     _log_lines(log_format)
     try:
         access = find_access(kubeconfig)
@@ -221,15 +230,19 @@ def _run(process: Callable[[Access, asyncio.Event], Awaitable[None]], kubeconfig
         _stop(str(error), _EX_UNAVAILABLE)
 
     async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        stop = Stop()
         working = asyncio.ensure_future(process(access, stop))
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        await working
+        if not working.done():
+            working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+        if stop.failed:
+            raise LoopFailed
 
     try:
         asyncio.run(main())
@@ -237,6 +250,8 @@ def _run(process: Callable[[Access, asyncio.Event], Awaitable[None]], kubeconfig
         _stop(f"settings: {error}", _EX_USAGE)
     except (ClusterError, NotInstalled) as error:
         _stop(str(error), _EX_UNAVAILABLE)
+    except aiohttp.ClientError as error:
+        _stop(f"the API server is lost: {error}", _EX_UNAVAILABLE)
     except OSError as error:
         _stop(f"cannot listen: {error}", _EX_UNAVAILABLE)
 

@@ -14,7 +14,7 @@ def test_a_stop_is_orderly_and_quick(running: Any) -> None:
     process = running.start("controller", port)
     running.eventually(lambda: running.is_ready(process, port), 60)
     process.signal(signal.SIGTERM)
-    running.eventually(lambda: not process.running, 15)
+    running.eventually(lambda: not process.running, 3)
     assert process._child.poll() == 0, process.tail()
 
 
@@ -25,7 +25,7 @@ def test_the_webhook_stops_in_order_too(running: Any) -> None:
     )
     running.eventually(lambda: running.is_ready(process, metrics), 60)
     process.signal(signal.SIGTERM)
-    running.eventually(lambda: not process.running, 15)
+    running.eventually(lambda: not process.running, 3)
     assert process._child.poll() == 0, process.tail()
 
 
