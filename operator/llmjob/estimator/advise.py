@@ -53,10 +53,10 @@ def _pairs(model: Model, task: Task, gpu: GPU, gpus_per_node: int | None) -> Ite
     """The strongest step of one kind together with the mildest of another that then fits."""
     paired: set[frozenset[str]] = set()
     for options in _options(model, task, gpus_per_node):
-        *_, strongest = (None, *options)
-        if strongest is None:
+        steps = tuple(options)
+        if not steps:
             continue
-        first, changed, asked = strongest
+        first, changed, asked = steps[-1]
         for others in _options(changed, asked, gpus_per_node):
             second = _mildest(tuple(others), gpu)
             if second is None or second.field == first.field or frozenset((first.field, second.field)) in paired:
