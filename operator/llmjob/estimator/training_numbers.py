@@ -80,13 +80,12 @@ def _frozen(model: Model, task: FineTuning, method: str, rule: FrameworkRule) ->
     size = 4 if model.dtype == "FP32" or (task.precision == "FP32" and model.dtype is None) else 2
     casts = _autocasts(task)
     if not is_quantized(model, method):
-        compute = SINGLE if size == SINGLE and task.precision == "FP32" else HALF
         return tuple(
             Elements(
                 matrices=Fraction(size),
                 others=size,
                 stream=size,
-                compute=compute if cast or size == HALF else size,
+                compute=HALF if cast else size,
                 autocast=cast,
                 gathered=size,
             )

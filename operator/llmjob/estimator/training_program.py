@@ -1,5 +1,5 @@
-"""One training step as a ledger: what lives on the fullest rank when it is loaded, at the loss, in the backward of a
-block, at the end of backward and at the optimizer's step.
+"""One training step as a ledger: what lives on the fullest rank at the loss, in the backward of a block, at the end
+of backward and at the optimizer's step.
 
 Components at an instant are that instant's own; what is offloaded lives on the host.
 """
@@ -77,7 +77,6 @@ class Program:
 
     def instants(self) -> Iterator[Instant]:
         """Every instant that can be the peak."""
-        yield self._instant("load", gradients=0, activations=0, states=False)
         yield from self._loss()
         yield from self._backward()
         yield self._end_of_backward()
@@ -124,7 +123,6 @@ class Program:
         activations: int,
         logits: int = 0,
         step: int = 0,
-        states: bool = True,
         gathered: bool = True,
     ) -> Instant:
         setting = self.setting
@@ -133,7 +131,7 @@ class Program:
             gradient_total += self.trainable * setting.optimizer.gradient
         weights = 0 if "Parameters" in setting.offload else self._weights
         state_bytes = 0
-        if states and "Optimizer" not in setting.offload:
+        if "Optimizer" not in setting.offload:
             state_bytes = ceil(self.trainable * setting.optimizer.states / setting.shards.states)
         live = {
             ComponentName.WEIGHTS: weights + (self._gathered if gathered else 0),
