@@ -160,6 +160,8 @@ async def _operate(
     async def configure(settings: kopf.OperatorSettings, **_: object) -> None:
         _configure(settings)
         settings.admission.server = server  # type: ignore[assignment]
+        # Kopf's own handlers, set right after this, would wait for every object's idle worker: five seconds.
+        asyncio.get_running_loop().call_soon(_stop_on_signals, stop)
         gc.collect()
         gc.freeze()
 
@@ -168,7 +170,6 @@ async def _operate(
     loops = (feed.keep_listing, feed.keep_settings, *tasks)
     background = [asyncio.ensure_future(_forever(loop, stop)) for loop in loops]
     try:
-        # Kopf has its own way with signals and is cancelled otherwise; a flag it would wait for, five seconds long.
         await kopf.operator(registry=registry, clusterwide=True)
     finally:
         stop.set()
@@ -232,8 +233,7 @@ def _run(process: Callable[[Access, Stop], Awaitable[None]], kubeconfig: str | N
     async def main() -> None:
         stop = Stop()
         working = asyncio.ensure_future(process(access, stop))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        _stop_on_signals(stop)
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -254,6 +254,12 @@ def _run(process: Callable[[Access, Stop], Awaitable[None]], kubeconfig: str | N
         _stop(f"the API server is lost: {error}", _EX_UNAVAILABLE)
     except OSError as error:
         _stop(f"cannot listen: {error}", _EX_UNAVAILABLE)
+
+
+def _stop_on_signals(stop: Stop) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
 
 
 def _stop(message: str, code: int) -> None:

@@ -9,13 +9,21 @@ from controlplane.ports import free_ports
 Space = Callable[..., str]
 
 
+def ended(running: Any, process: Any) -> None:
+    """It ends by itself within three seconds, in order."""
+    try:
+        running.eventually(lambda: not process.running, 3)
+        assert process._child.poll() == 0, process.tail()
+    finally:
+        process.kill()
+
+
 def test_a_stop_is_orderly_and_quick(running: Any) -> None:
     [port] = free_ports(1)
     process = running.start("controller", port)
     running.eventually(lambda: running.is_ready(process, port), 60)
     process.signal(signal.SIGTERM)
-    running.eventually(lambda: not process.running, 3)
-    assert process._child.poll() == 0, process.tail()
+    ended(running, process)
 
 
 def test_the_webhook_stops_in_order_too(running: Any) -> None:
@@ -25,8 +33,7 @@ def test_the_webhook_stops_in_order_too(running: Any) -> None:
     )
     running.eventually(lambda: running.is_ready(process, metrics), 60)
     process.signal(signal.SIGTERM)
-    running.eventually(lambda: not process.running, 3)
-    assert process._child.poll() == 0, process.tail()
+    ended(running, process)
 
 
 def test_the_webhook_is_not_ready_without_a_valid_certificate(running: Any) -> None:
