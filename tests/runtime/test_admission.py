@@ -182,3 +182,15 @@ async def test_the_default_level_is_the_settings(made):
         world = made.world(made.node("small", made.t4), settings=settings)
         job = made.request(made.job(parameters="13B"))
         assert (await Admission(world)({**JOBS, "level": "default"}, job)).allowed is allowed
+
+
+@pytest.mark.parametrize(
+    ("level", "owned", "allowed"), [("enforce", False, False), ("enforce", True, True), ("strict", True, False)]
+)
+async def test_a_controllers_pod_is_denied_under_strict_alone(made, level, owned, allowed):
+    world = made.world(made.node("small", made.t4), jobs=(made.job(parameters="13B"),), store=made.store_class())
+    pod = made.pod()
+    if owned:
+        pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "r", "controller": True}]
+    answer = await Admission(world)({**VALIDATE, "level": level}, made.request(pod))
+    assert answer.allowed is allowed
