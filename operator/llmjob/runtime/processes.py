@@ -29,6 +29,8 @@ from llmjob.runtime.world import FindJob, World
 
 _EX_USAGE: Final = 64
 _EX_UNAVAILABLE: Final = 69
+# Watches outlive an API server that is away for an hour; what they missed, the next LIST brings.
+_OUTAGE_BACKOFFS: Final = (1, 2, *(5,) * 720)
 _log: Final = logging.getLogger("llmjob")
 
 
@@ -210,7 +212,7 @@ def _configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = (1, 2, 5, 10)
+    settings.networking.error_backoffs = _OUTAGE_BACKOFFS
     settings.queueing.worker_limit = None
     settings.persistence.finalizer = "llmjob.dev/finalizer"
 
