@@ -244,3 +244,31 @@ def test_scenarios_print_the_two_tables():
     assert shown.returncode == 0, shown.stderr
     for figure in ("87.4", "18.1", "11.1", "7.6", "SGDMomentum", "0.56"):
         assert figure in shown.stdout
+
+
+def test_the_limit_is_the_test_that_binds_and_null_without_a_gpu():
+    # vLLM budgets 90 % and more of the card, so a server that fills the pool is bound by the budget; the simple method
+    # has no budget.
+    def limit(*flags):
+        return json.loads(llmjob("estimate", *flags, "-o", "json").stdout)[0]["limit"]
+
+    assert limit("--parameters", "7B", "--gpu", "l4") == "Memory"
+    assert limit("--model", "Qwen/Qwen3-8B", "--max-model-len", "8192", "--gpu", "l4") == "Budget"
+    assert limit("--model", "Qwen/Qwen3-8B", "--max-model-len", "8192") is None
+
+
+def test_a_pod_that_asks_for_a_renamed_share_has_an_eligible_class():
+    manifest = """
+apiVersion: llmjob.dev/v1alpha1
+kind: LLMJob
+metadata: {name: small}
+spec: {model: {parameters: 1B}, inference: {}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: server, labels: {llmjob.dev/job: small}}
+spec:
+  containers: [{name: a, image: b, resources: {limits: {nvidia.com/gpu.shared: 1}}}]
+"""
+    shown = llmjob("check", "-f", "-", "--gpu", "t4-shared", "-o", "json", stdin=manifest)
+    assert [record["reason"] for record in json.loads(shown.stdout)] == ["Tight", "Tight"]

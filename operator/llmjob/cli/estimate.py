@@ -1,5 +1,6 @@
 """`llmjob estimate`: how much GPU memory a job needs."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -8,11 +9,21 @@ from llmjob.cli.bad import Bad
 from llmjob.cli.exit_codes import BY_REASON, ExitCode, worst
 from llmjob.cli.flags import mirror_options, request_from_flags, stated
 from llmjob.estimator.estimate import estimate
-from llmjob.estimator.gpu import GPU
-from llmjob.estimator.result import Estimate, Unknown
+from llmjob.estimator.result import Estimate, Limit, Unknown
+from llmjob.fleet.gpu_class import GPUClass, gpu_of
 from llmjob.workloads.request import AnyRequest, Request
 
-Answer = tuple[AnyRequest, Estimate | Unknown] | Bad
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request with its estimate, and on an assumed GPU which of the two tests binds."""
+
+    request: AnyRequest
+    estimate: Estimate | Unknown
+    limit: Limit | None = None
+
+
+Answer = Answered | Bad
 
 
 @click.command()
@@ -48,15 +59,18 @@ def command(
         from llmjob.cli.scenarios import show_scenarios  # noqa: PLC0415, only this option needs it
 
         return show_scenarios(flags, output)
-    card, class_name = _card(gpu)
-    answers = [item if isinstance(item, Bad) else (item, _answer(item, card)) for item in _items(files, flags)]
+    gpu_class = _class(gpu) if gpu else None
+    answers = [item if isinstance(item, Bad) else _answer(item, gpu_class) for item in _items(files, flags)]
+    class_name = gpu_class.name if gpu_class else None
     if output == "table":
         _print(answers, class_name)
     else:
         from llmjob.cli.records import bad_estimate_record, estimate_record, render  # noqa: PLC0415
 
         records = [
-            bad_estimate_record(answer) if isinstance(answer, Bad) else estimate_record(*answer, class_name)
+            bad_estimate_record(answer)
+            if isinstance(answer, Bad)
+            else estimate_record(answer.request, answer.estimate, class_name, answer.limit)
             for answer in answers
         ]
         click.echo(render(records, output))
@@ -75,24 +89,26 @@ def _items(files: tuple[str, ...], flags: dict[str, Any]) -> list[AnyRequest | B
     return items
 
 
-def _card(gpu: str | None) -> tuple[GPU | None, str | None]:
-    """The GPU to assume, and the name of its class."""
-    if gpu is None:
-        return None, None
-    from llmjob.cli.gpus import named_class  # noqa: PLC0415
-    from llmjob.fleet.gpu_class import gpu_of  # noqa: PLC0415
+def _class(gpu: str) -> GPUClass:
+    """The class of the GPU to assume."""
+    from llmjob.cli.gpus import class_of_argument  # noqa: PLC0415
 
-    gpu_class = named_class(gpu)
-    card = gpu_of(gpu_class)
-    if card is None:
+    gpu_class = class_of_argument(gpu)
+    if gpu_class.usable is None:
         raise click.UsageError(f"--gpu {gpu}: the memory of {gpu_class.name} is unknown: {gpu_class.unknown_because}")
-    return card, gpu_class.name
+    return gpu_class
 
 
-def _answer(request: AnyRequest, card: GPU | None) -> Estimate | Unknown:
-    if isinstance(request, Request):
-        return estimate(request.model, request.task, card)
-    return request.unknown
+def _answer(request: AnyRequest, gpu_class: GPUClass | None) -> Answered:
+    if not isinstance(request, Request):
+        return Answered(request, request.unknown)
+    if gpu_class is None:
+        return Answered(request, estimate(request.model, request.task))
+    from llmjob.decision.outcome import Estimates, judge_class  # noqa: PLC0415, only with --gpu
+
+    estimates = Estimates(request.model, request.task)
+    judged = judge_class(gpu_class, estimates, request.gpus_per_pod)
+    return Answered(request, estimates.on(gpu_of(gpu_class)), judged.outcome.limit)
 
 
 def _print(answers: list[Answer], class_name: str | None) -> None:
@@ -105,11 +121,11 @@ def _print(answers: list[Answer], class_name: str | None) -> None:
         if isinstance(answer, Bad):
             print_bad(out, answer)
         else:
-            print_estimate(out, *answer, class_name)
+            print_estimate(out, answer.request, answer.estimate, class_name)
 
 
 def _code(answer: Answer) -> ExitCode:
     if isinstance(answer, Bad):
         return ExitCode.BAD_INPUT
-    result = answer[1]
-    return BY_REASON[result.reason] if isinstance(result, Unknown) else ExitCode.FITS
+    found = answer.estimate
+    return BY_REASON[found.reason] if isinstance(found, Unknown) else ExitCode.FITS

@@ -6,7 +6,7 @@ from llmjob.fleet.gpu_argument import parse
 from llmjob.fleet.gpu_class import GPUClass
 
 
-def named_class(argument: str) -> GPUClass:
+def class_of_argument(argument: str) -> GPUClass:
     """The class that a --gpu argument names: a class, a raw label value or a catalogue alias, with or without xN.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llmjob.cli.exit_codes import ExitCode
-from llmjob.cli.gpus import named_class
+from llmjob.cli.gpus import class_of_argument
 from llmjob.fleet.fleet import Fleet
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def inventory(
         ClusterUnreachable: when there is no cluster to ask.
     """
     if gpus:
-        return Inventory(Fleet.of_classes(named_class(gpu) for gpu in gpus), complete=True)
+        return Inventory(Fleet.of_classes(class_of_argument(gpu) for gpu in gpus), complete=True)
     if fleet_file is not None:
         return Inventory(_read_fleet(fleet_file), complete=True)
     return _of_cluster(kubeconfig, context, settings)

@@ -7,7 +7,7 @@ from llmjob.cli.bad import Bad
 from llmjob.cli.exit_codes import BY_REASON
 from llmjob.decision.verdict import ClassOutcome, Verdict
 from llmjob.estimator.interval import Interval, Range
-from llmjob.estimator.result import Budget, Component, Estimate, Limit, Measures, Serving, Unknown
+from llmjob.estimator.result import Component, Estimate, Limit, Measures, Serving, Unknown
 from llmjob.fleet.gpu_class import GPUClass
 from llmjob.workloads.request import AnyRequest
 
@@ -25,8 +25,10 @@ def render(records: list[Record], output: str) -> str:
     return yaml.safe_dump(records, sort_keys=False, allow_unicode=True).rstrip()
 
 
-def estimate_record(request: AnyRequest, answer: Estimate | Unknown, gpu_class: str | None) -> Record:
-    """One role's estimate; `perGPU` is null where the answer is unknown."""
+def estimate_record(
+    request: AnyRequest, answer: Estimate | Unknown, gpu_class: str | None = None, limit: Limit | None = None
+) -> Record:
+    """One role's estimate; `perGPU` is null where the answer is unknown, `limit` where no GPU is assumed."""
     estimate = answer if isinstance(answer, Estimate) else None
     return {
         "schemaVersion": SCHEMA_VERSION,
@@ -43,7 +45,7 @@ def estimate_record(request: AnyRequest, answer: Estimate | Unknown, gpu_class: 
         "profile": estimate.profile if estimate else None,
         "instant": estimate.instant if estimate else None,
         "serving": _serving(estimate.serving) if estimate and estimate.serving else None,
-        "limit": _limit(estimate.budget) if estimate and gpu_class else None,
+        "limit": str(limit) if limit else None,
         "unknown": None if estimate else _unknown(answer),  # type: ignore[arg-type]
         "warnings": [*request.warnings, *(estimate.warnings if estimate else ())],
     }
@@ -152,10 +154,6 @@ def _serving(value: Serving) -> Record:
         "concurrency": value.concurrency,
         "longestLength": value.longest_length,
     }
-
-
-def _limit(budget: Budget | None) -> str:
-    return str(Limit.BUDGET if budget and budget.available else Limit.MEMORY)
 
 
 def _unknown(value: Unknown) -> Record:

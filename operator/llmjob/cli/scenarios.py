@@ -45,7 +45,7 @@ def show_scenarios(flags: Mapping[str, Any], output: str) -> int:
         return ExitCode.FITS
     from llmjob.cli.records import estimate_record, render  # noqa: PLC0415
 
-    records = [estimate_record(replace(request, name=name), estimate, None) for name, estimate in found.items()]
+    records = [estimate_record(replace(request, name=name), estimate) for name, estimate in found.items()]
     click.echo(render(records, output))
     return ExitCode.FITS
 

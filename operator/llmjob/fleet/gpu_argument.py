@@ -61,8 +61,15 @@ def named_class(name: str, memory: int | None = None) -> GPUClass | None:
         usable=found.usable,
         memory_from=found.source,
         unknown_because=found.unknown_because,
-        resources=RESOURCES[vendor] | ({f"nvidia.com/mig-{profile}"} if profile else set()),
+        resources=RESOURCES[vendor] | _renamed(sharing, profile),
     )
+
+
+def _renamed(sharing: Sharing, profile: str | None) -> frozenset[str]:
+    """The names that a device plugin may give shares and slices instead; which it does, a class's name does not say."""
+    if profile is not None:
+        return frozenset({f"nvidia.com/mig-{profile}"})
+    return frozenset({"nvidia.com/gpu.shared"}) if sharing is not Sharing.NONE else frozenset()
 
 
 def _split(name: str) -> tuple[str, Sharing, str | None]:
