@@ -272,3 +272,54 @@ spec:
 """
     shown = llmjob("check", "-f", "-", "--gpu", "t4-shared", "-o", "json", stdin=manifest)
     assert [record["reason"] for record in json.loads(shown.stdout)] == ["Tight", "Tight"]
+
+
+def test_one_document_that_cannot_be_read_does_not_hide_its_neighbours():
+    good = "{apiVersion: llmjob.dev/v1alpha1, kind: LLMJob, metadata: {name: NAME}, spec: SPEC}"
+    spec = "{model: {parameters: 7B}, inference: {}}"
+    documents = [
+        good.replace("NAME", "first").replace("SPEC", spec),
+        "{a: 1, a: 2}",
+        good.replace("NAME", "last").replace("SPEC", spec),
+    ]
+    shown = llmjob("estimate", "-f", "-", "-o", "json", stdin="\n---\n".join(documents))
+    records = json.loads(shown.stdout)
+    assert [(r["name"], r["perGPU"] is None) for r in records] == [
+        ("first", False),
+        ("standard input", True),
+        ("last", False),
+    ]
+    assert "stands twice" in records[1]["unknown"]["message"]
+    assert shown.returncode == 65
+
+
+@pytest.mark.parametrize("content", ["", "kind: Foo", "- {name: l4, memory: abc}", "- {name: l4, colour: red}", "a: ["])
+def test_a_fleet_that_is_none_is_bad_input(content):
+    shown = llmjob("check", "--parameters", "7B", "--fleet", "-", stdin=content)
+    assert (shown.returncode, shown.stdout) == (65, "")
+    assert "--fleet" in shown.stderr
+
+
+def test_a_cluster_without_nodes_is_a_fleet():
+    shown = llmjob("check", "--parameters", "7B", "--fleet", "-", stdin="{apiVersion: v1, kind: List, items: []}")
+    assert shown.returncode == 4
+
+
+def test_settings_without_a_cluster_are_usage():
+    assert llmjob("check", "--parameters", "7B", "--gpu", "l4", "--settings", "a.yaml").returncode == 64
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("llmjob check --gpu nvidia-l", "nvidia-l4"),
+        ("llmjob estimate --engine sg", "SGLang"),
+        ("llmjob estimate --method ql", "QLoRA"),
+        ("llmjob estimate --model qwen/qwen3-8", "Qwen/Qwen3-8B"),
+        ("llmjob check -f ex", "file"),
+        ("llmjob es", "estimate"),
+    ],
+)
+def test_completion_offers_files_cards_names_and_models(words, expected):
+    env = {"_LLMJOB_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    assert expected in llmjob(env=env).stdout

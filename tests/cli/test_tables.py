@@ -1,11 +1,13 @@
 """Tables for people, from hand-made results."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
 from llmjob.cli.tables import bar, print_estimate, print_verdict
 from llmjob.decision.verdict import Action, ClassOutcome, Outcome, Verdict
+from llmjob.estimator.architecture import read_architecture
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import Basis, Component, ComponentName, Estimate, Serving, Unknown
@@ -18,7 +20,7 @@ REQUEST = Request(
     name="chat",
     namespace="research",
     model=Model(name="m", source=ModelSource.PARAMETERS, parameters=7_000_000_000),
-    task=Inference(concurrency=16),
+    task=Inference(concurrency=16, max_model_len=4096),
 )
 
 
@@ -58,9 +60,20 @@ def test_an_estimate_shows_need_parts_basis_and_profile():
     assert next(row for row in rows if row[:1] == ["KVCache"])[-3:] == ["rule", "of", "thumb"]
 
 
-def test_a_server_that_offers_fewer_sequences_than_asked_says_only():
-    assert "starts with only 3.5 of 16 sequences" in shown(print_estimate, REQUEST, estimate(3.5), None)
-    assert "starts with 20.0 of 16 sequences" in shown(print_estimate, REQUEST, estimate(), None)
+def test_a_server_says_how_many_sequences_it_offers_of_those_asked_for():
+    text = shown(print_estimate, REQUEST, estimate(3.5), None)
+    assert "starts with a KV pool of 2.0 GiB (1,000 tokens): 3.5 sequences of 4,096 tokens, asked for 16" in text
+
+
+def test_a_length_that_was_not_asked_for_is_named_as_the_models_maximum():
+    task = Inference(concurrency=1)
+    architecture = read_architecture({
+        "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 128, "vocab_size": 100, "max_position_embeddings": 40960,
+    })  # fmt: skip
+    model = Model(name="m", source=ModelSource.CONFIG, architecture=architecture)
+    text = shown(print_estimate, replace(REQUEST, task=task, model=model), estimate(), None)
+    assert "sequences of 40,960 tokens (the model's maximum), asked for 1" in text
 
 
 def test_an_unknown_names_field_and_fix():

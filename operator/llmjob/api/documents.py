@@ -20,20 +20,37 @@ def read_yaml(text: str) -> list[object]:
     Raises:
         BadInput: when the text is no YAML, or holds what JSON cannot: the message says line and column.
     """
+    documents = read_each(text)
+    for document in documents:
+        if isinstance(document, BadInput):
+            raise document
+    return documents
+
+
+def read_each(text: str) -> list[object]:
+    """Every document of a text, empty ones left out; where one cannot be read its BadInput stands in its place.
+
+    What breaks the syntax ends the text: what follows it cannot be told apart.
+    """
     if len(text) > _LONGEST:
-        raise _bad(f"longer than {_LONGEST // 2**20} MiB; split it")
+        return [_bad(f"longer than {_LONGEST // 2**20} MiB; split it")]
     if looks_like_json(text):
-        documents = read_json(text)
+        try:
+            documents = read_json(text)
+        except BadInput as error:
+            return [error]
         if documents is not None:
             return documents
     try:
         return [document for document in _Documents(text).read() if document is not None]
-    except yaml.MarkedYAMLError as error:
-        raise _bad(error.problem or error.context or str(error), error.problem_mark or error.context_mark) from error
     except yaml.reader.ReaderError as error:
-        raise _bad(f"{error.reason} at position {error.position}") from error
+        return [_bad(f"{error.reason} at position {error.position}")]
     except UnicodeError as error:
-        raise _bad(f"no Unicode text: {error}") from error
+        return [_bad(f"no Unicode text: {error}")]
+
+
+def _broken(error: yaml.MarkedYAMLError) -> BadInput:
+    return _bad(error.problem or error.context or str(error), error.problem_mark or error.context_mark)
 
 
 def _bad(message: str, mark: Any = None) -> BadInput:  # noqa: ANN401, libyaml's mark or PyYAML's
@@ -57,13 +74,24 @@ class _Documents:
             while not self._parser.check_event(yaml.StreamEndEvent):
                 event = self._parser.get_event()
                 if isinstance(event, yaml.DocumentStartEvent):
-                    self._anchors = {}
-                    documents.append(self._value(self._parser.get_event()))
-                    if self._aliases and nested_too_deep(documents[-1]):
-                        raise _bad(f"nested deeper than {DEEPEST}", event.start_mark)
+                    documents.append(self._document(event))
+        except yaml.MarkedYAMLError as error:
+            documents.append(_broken(error))
         finally:
             self._parser.dispose()
         return documents
+
+    def _document(self, start: yaml.DocumentStartEvent) -> object:
+        self._anchors, self._depth = {}, 0
+        try:
+            value = self._value(self._parser.get_event())
+            if self._aliases and nested_too_deep(value):
+                raise _bad(f"nested deeper than {DEEPEST}", start.start_mark)
+        except BadInput as error:
+            while not self._parser.check_event(yaml.DocumentEndEvent):
+                self._parser.get_event()
+            return error
+        return value
 
     def _value(self, event: yaml.NodeEvent) -> Any:  # noqa: ANN401, any JSON value
         if isinstance(event, yaml.AliasEvent):

@@ -4,25 +4,28 @@ from typing import Any
 
 import click
 
+from llmjob.cli import options
 from llmjob.cli.bad import Bad
 from llmjob.cli.exit_codes import BY_REASON, ExitCode, worst
 from llmjob.cli.flags import mirror_options, request_from_flags, stated
 from llmjob.cli.inventory import Inventory, inventory
+from llmjob.cli.values import CardName
 from llmjob.decision.decide import decide
-from llmjob.decision.policy import Policy
 from llmjob.decision.verdict import Verdict
 from llmjob.workloads.request import AnyRequest
 
 
 @click.command()
-@click.option("-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Manifests of LLMJobs and pods.")
+@options.files("LLMJobs and pods")
 @mirror_options
-@click.option("--gpu", "gpus", multiple=True, metavar="CLASS[xN]", help="Judge against this GPU, N of them a node.")
-@click.option("--fleet", metavar="FILE", help="Judge against these nodes or classes (kubectl get nodes -o yaml).")
-@click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False), help="Cluster to judge against.")
-@click.option("--context", help="Context of the kubeconfig.")
-@click.option("--settings", metavar="FILE|configmap:NAMESPACE/NAME", help="The operator's settings, for a cluster.")
-@click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="Output format.")
+@click.option(
+    "--gpu", "gpus", multiple=True, type=CardName(), metavar="CLASS[xN]", help="Judge against this GPU, N a node."
+)
+@options.fleet("Judge against these nodes or classes (kubectl get nodes -o yaml).")
+@options.KUBECONFIG
+@options.CONTEXT
+@options.SETTINGS
+@options.OUTPUT
 def command(
     files: tuple[str, ...],
     gpus: tuple[str, ...],
@@ -47,9 +50,8 @@ def command(
     if gpus and fleet:
         raise click.UsageError("give either --gpu or --fleet, not both")
     place = inventory(gpus, fleet, kubeconfig=kubeconfig, context=context, settings=settings)
-    policy = Policy(inventory_complete=place.complete)
     items = _items(files, flags, place)
-    answers = [item if isinstance(item, Bad) else decide(item, place.fleet, policy) for item in items]
+    answers = [item if isinstance(item, Bad) else decide(item, place.fleet, place.policy) for item in items]
     if output == "table":
         _print(answers)
     else:

@@ -5,9 +5,11 @@ from typing import Any
 
 import click
 
+from llmjob.cli import options
 from llmjob.cli.bad import Bad
 from llmjob.cli.exit_codes import BY_REASON, ExitCode, worst
 from llmjob.cli.flags import mirror_options, request_from_flags, stated
+from llmjob.cli.values import CardName
 from llmjob.estimator.estimate import estimate
 from llmjob.estimator.result import Estimate, Limit, Unknown
 from llmjob.fleet.gpu_class import GPUClass, gpu_of
@@ -27,13 +29,16 @@ Answer = Answered | Bad
 
 
 @click.command()
-@click.option("-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Manifests of LLMJobs.")
+@options.files("LLMJobs")
 @mirror_options
 @click.option(
-    "--gpu", help="Assume this GPU: a class, a label value or an alias (l4, a100-80gb); else none is assumed."
+    "--gpu",
+    type=CardName(),
+    metavar="CLASS",
+    help="Assume this GPU: a class, a label value or an alias (l4, a100-80gb); else none is assumed.",
 )
 @click.option("--scenarios", is_flag=True, help="Seven scenarios of the simple method at once, and optimizer states.")
-@click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", help="Output format.")
+@options.OUTPUT
 def command(
     files: tuple[str, ...],
     gpu: str | None,

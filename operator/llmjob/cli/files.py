@@ -8,7 +8,8 @@ from typing import Final
 
 import click
 
-from llmjob.api.reader import BadInput, read_yaml
+from llmjob.api.documents import read_each
+from llmjob.api.errors import BadInput
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _LARGEST: Final = 32 * 2**20
@@ -24,7 +25,9 @@ class Document:
 
 
 def read_files(paths: Sequence[str]) -> Iterator[Document]:
-    """Every document of the files in order; directories in the order of their files' names; `-` is standard input.
+    """Every object of the files in order, Lists opened; directories in the order of their files' names.
+
+    `-` is standard input.
 
     Raises:
         click.UsageError: when a path does not exist or cannot be read.
@@ -63,15 +66,26 @@ def _decoded(name: str, content: bytes) -> str:
         raise click.UsageError(f"{name} is not UTF-8 text (byte {error.start})") from error
 
 
-def _documents(name: str, text: str) -> Iterator[Document]:
-    try:
-        contents = read_yaml(text)
-    except BadInput as error:
-        yield Document(name, error=error)
-        return
+def read_file(path: str) -> list[object]:
+    """Every document of one file as it stands.
+
+    Raises:
+        BadInput: when one cannot be read.
+        click.UsageError: when the file cannot be opened.
+    """
+    contents = [content for _, text in _texts(path) for content in read_each(text)]
     for content in contents:
-        for item in _items(content):
-            yield Document(name, item)
+        if isinstance(content, BadInput):
+            raise content
+    return contents
+
+
+def _documents(name: str, text: str) -> Iterator[Document]:
+    for content in read_each(text):
+        if isinstance(content, BadInput):
+            yield Document(name, error=content)
+        else:
+            yield from (Document(name, item) for item in _items(content))
 
 
 def _items(content: object) -> list[object]:

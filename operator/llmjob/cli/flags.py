@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 import click
 
 from llmjob.cli.bad import Bad, bad_input
+from llmjob.cli.values import Canonical, ModelId
 from llmjob.estimator.task import FineTuning, Inference, Parallelism
 from llmjob.models.reference import ModelReference
 from llmjob.workloads.build import build_request
@@ -40,16 +41,24 @@ def _number(flag: str, upper: int, help_text: str) -> Callable[..., Any]:
 _MIRRORS: Final = (
     _count("--parameters", "Parameter count: 7B, 0.5B, 671B."),
     _count("--active-parameters", "Parameters a token activates, for mixtures of experts: 37B."),
-    click.option("--model", metavar="ID", help="Model id such as Qwen/Qwen2.5-7B-Instruct."),
+    click.option("--model", type=ModelId(), metavar="ID", help="Model id such as Qwen/Qwen2.5-7B-Instruct."),
     click.option("--config", type=click.Path(exists=True, dir_okay=False), help="A Hugging Face config.json."),
-    click.option("--quantization", help="INT8, FP8, NF4, AWQ, GPTQ, ..."),
-    click.option("--dtype", help="FP32, FP16, BF16."),
-    click.option("--engine", help="vLLM, SGLang, TGI, LlamaCpp, Transformers, ...; with a known model vLLM."),
+    click.option("--quantization", type=Canonical("quantization"), help="INT8, FP8, NF4, AWQ, GPTQ, ..."),
+    click.option("--dtype", type=Canonical("dtype"), help="FP32, FP16, BF16."),
+    click.option(
+        "--engine",
+        type=Canonical("engine"),
+        help="vLLM, SGLang, TGI, LlamaCpp, Transformers, ...; with a known model vLLM.",
+    ),
     click.option("--engine-version", help="The engine's version: 0.19."),
     _number("--max-model-len", _LENGTH_MAX, "Longest sequence in tokens."),
     _number("--concurrency", 1_000_000, "Sequences served at once."),
-    click.option("--method", help="Fine-tuning method: Full, LoRA, QLoRA, ...; without it the task is inference."),
-    click.option("--optimizer", help="AdamW, SGD, Adam8bit, ..."),
+    click.option(
+        "--method",
+        type=Canonical("method"),
+        help="Fine-tuning method: Full, LoRA, QLoRA, ...; without it the task is inference.",
+    ),
+    click.option("--optimizer", type=Canonical("optimizer"), help="AdamW, SGD, Adam8bit, ..."),
     _number("--sequence-length", _LENGTH_MAX, "Training sequence length in tokens."),
     _number("--micro-batch-size", 1_000_000, "Sequences per GPU and step."),
     _number("--tensor", _TENSOR_MAX, "Tensor-parallel degree."),

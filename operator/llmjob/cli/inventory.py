@@ -2,25 +2,34 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from llmjob.cli.exit_codes import ExitCode
 from llmjob.cli.gpus import class_of_argument
+from llmjob.decision.policy import Policy
 from llmjob.fleet.fleet import Fleet
 
 if TYPE_CHECKING:
     from llmjob.api.llmjob import LLMJob
 
+_COMPLETE: Final = Policy(inventory_complete=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The fleet, whether it is known to be complete, and where a pod's job is looked up besides the input."""
+    """The fleet, the policy to judge by, and where a pod's job is looked up besides the input."""
 
     fleet: Fleet
-    complete: bool
+    policy: Policy
     find_job: "Callable[[str | None, str], LLMJob | None] | None" = None
+
+
+class BadContent(click.ClickException):
+    """A file that was given and cannot be read as what it should be."""
+
+    exit_code = ExitCode.BAD_INPUT
 
 
 class ClusterUnreachable(click.ClickException):
@@ -40,29 +49,30 @@ def inventory(
     """Named GPUs and fleet files count as complete; of a cluster its settings say so.
 
     Raises:
-        click.UsageError: for an unknown GPU or an unreadable fleet file.
+        click.UsageError: for an unknown GPU, a fleet file that cannot be opened, or settings without a cluster.
+        BadContent: for a fleet file that holds no fleet.
         ClusterUnreachable: when there is no cluster to ask.
     """
+    if settings and (gpus or fleet_file):
+        raise click.UsageError("--settings are those of a cluster; leave out --gpu and --fleet, or --settings")
     if gpus:
-        return Inventory(Fleet.of_classes(class_of_argument(gpu) for gpu in gpus), complete=True)
+        return Inventory(Fleet.of_classes(class_of_argument(gpu) for gpu in gpus), _COMPLETE)
     if fleet_file is not None:
-        return Inventory(_read_fleet(fleet_file), complete=True)
+        return Inventory(_read_fleet(fleet_file), _COMPLETE)
     return _of_cluster(kubeconfig, context, settings)
 
 
 def _read_fleet(path: str) -> Fleet:
-    from llmjob.cli.files import read_files  # noqa: PLC0415, YAML is not needed for --gpu
+    from llmjob.cli.files import read_file  # noqa: PLC0415, YAML is not needed for --gpu
     from llmjob.fleet.declared import read_fleet  # noqa: PLC0415
 
-    documents = list(read_files([path]))
-    for document in documents:
-        if document.error is not None:
-            first = document.error.errors[0]
-            raise click.UsageError(f"--fleet {path}: {first.message}")
     try:
-        return read_fleet([document.content for document in documents])
+        documents = read_file(path)
+        if not documents:
+            raise BadContent(f"--fleet {path} is empty: did what should have written it fail?")
+        return read_fleet(documents)
     except ValueError as error:
-        raise click.UsageError(f"--fleet {path}: {error}") from error
+        raise BadContent(f"--fleet {path}: {error}") from error
 
 
 def _of_cluster(kubeconfig: str | None, context: str | None, settings: str | None) -> Inventory:
@@ -75,4 +85,4 @@ def _of_cluster(kubeconfig: str | None, context: str | None, settings: str | Non
         raise ClusterUnreachable(f"{error}; {hint}") from error
     for warning in snapshot.warnings:
         click.echo(f"warning: {warning}", err=True)
-    return Inventory(snapshot.fleet, snapshot.complete, snapshot.find_job)
+    return Inventory(snapshot.fleet, snapshot.settings.policy(), snapshot.find_job)

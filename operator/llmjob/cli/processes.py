@@ -5,10 +5,12 @@ from typing import Any, Final
 
 import click
 
+from llmjob.cli import options
+
 _OPTIONS: Final = (
     click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False), envvar="KUBECONFIG",
                  help="Kubeconfig; without it the pod's own service account."),
-    click.option("--settings", metavar="FILE|configmap:NAMESPACE/NAME", help="Where the settings are."),
+    options.SETTINGS,
     click.option("--metrics-port", type=click.IntRange(0, 65535), default=9090, show_default=True,
                  help="Port of /metrics, /livez and /readyz (plain HTTP); 0 picks a free one."),
     click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on."),  # noqa: S104

@@ -47,7 +47,7 @@ def estimate_record(
         "serving": _serving(estimate.serving) if estimate and estimate.serving else None,
         "limit": str(limit) if limit else None,
         "unknown": None if estimate else _unknown(answer),  # type: ignore[arg-type]
-        "warnings": [*request.warnings, *(estimate.warnings if estimate else ())],
+        "warnings": list(estimate.warnings) if estimate else [],
     }
 
 

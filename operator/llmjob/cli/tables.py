@@ -72,7 +72,7 @@ def print_estimate(out: "Console", request: AnyRequest, answer: Estimate | Unkno
     out.print(f"  {answer.parameters:,} parameters{active} · profile {answer.profile}{instant}", markup=False)
     out.print(_parts(answer))
     _print_serving(out, request, answer)
-    for warning in (*request.warnings, *answer.warnings):
+    for warning in answer.warnings:
         out.print(f"  warning: {warning}", style="yellow", markup=False)
 
 
@@ -101,26 +101,32 @@ def _bounds(value: Interval) -> str:
 
 def _print_serving(out: "Console", request: AnyRequest, answer: Estimate) -> None:
     serving = answer.serving
-    if serving is None:
+    if serving is None or not isinstance(request, Request) or not isinstance(request.task, Inference):
         return
-    longest = f", longest length {serving.longest_length:,}" if serving.longest_length else ""
+    asked = request.task.concurrency or 1
+    length = _asked_length(request)
+    longest = (
+        f"; the longest sequence that starts is {serving.longest_length:,} tokens" if serving.longest_length else ""
+    )
     if not serving.starts:
-        out.print(f"  would not start with the asked length{longest}", style="red", markup=False)
+        out.print(f"  would not start: one sequence of {length} does not fit{longest}", style="red", markup=False)
         return
-    asked = _asked_concurrency(request)
     short = serving.concurrency < asked
-    tokens = f", {serving.kv_tokens:,} tokens" if serving.kv_tokens is not None else ""
+    tokens = f" ({serving.kv_tokens:,} tokens)" if serving.kv_tokens is not None else ""
+    pool = f"{gib(serving.kv_pool.expected)} GiB{tokens}"
+    offered = f"{serving.concurrency:.1f} sequences of {length}, asked for {asked}"
     out.print(
-        f"  starts with {'only ' if short else ''}{serving.concurrency:.1f} of {asked} sequences of the asked length: "
-        f"KV pool {gib(serving.kv_pool.expected)} GiB{tokens}{longest}",
+        f"  starts with a KV pool of {pool}: {offered}{longest}",
         style="red" if short else None,
         markup=False,
     )
 
 
-def _asked_concurrency(request: AnyRequest) -> int:
-    task = request.task if isinstance(request, Request) else None
-    return (task.concurrency if isinstance(task, Inference) else None) or 1
+def _asked_length(request: Request) -> str:
+    if isinstance(request.task, Inference) and request.task.max_model_len:
+        return f"{request.task.max_model_len:,} tokens"
+    known = request.model.architecture.max_model_len if request.model.architecture else None
+    return f"{known:,} tokens (the model's maximum)" if known else "the asked length"
 
 
 def print_verdict(out: "Console", verdict: Verdict) -> None:

@@ -1,0 +1,57 @@
+"""Option types that complete in the shell: files, GPUs, canonical names."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import click
+from click.shell_completion import CompletionItem
+
+
+class FileOrStdin(click.ParamType[str]):
+    """A file's or directory's path, or `-`; opened later, so that every error is told in one way."""
+
+    name = "path"
+
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Canonical(click.ParamType[str]):
+    """A name of the vocabulary; any spelling is taken, the canonical ones are completed."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = kind
+
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from llmjob.estimator.vocabulary import names  # noqa: PLC0415, only while completing
+
+        return _starting(names(self.name), incomplete)
+
+
+class CardName(click.ParamType[str]):
+    """A GPU of the product table, by alias, class or label."""
+
+    name = "gpu"
+
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from llmjob.fleet.products import names  # noqa: PLC0415, only while completing
+
+        return _starting(sorted(set(names())), incomplete)
+
+
+class ModelId(click.ParamType[str]):
+    """A model's id; those of the catalogue are completed."""
+
+    name = "id"
+
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from llmjob.models.catalogue import ids  # noqa: PLC0415, only while completing
+
+        return _starting(ids(), incomplete)
+
+
+FILE: Final = FileOrStdin()
+
+
+def _starting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.casefold().startswith(incomplete.casefold())]
