@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from controlplane import nodes
@@ -122,26 +123,21 @@ class Demo:
         self._report.expect(not small, "with llmjob no pod is on a card too small for its measured need")
 
     def _refusals(self) -> None:
+        """The job is there, made under warn: its pod is refused; deleted, it is refused when it is made anew."""
         self._report.title(f"kubectl label namespace {WITH} llmjob.dev/enforcement=enforce")
-        self._kubectl("delete", "-n", WITH, "-f", str(TOO_LARGE))
-        self._kubectl("label", "--overwrite", "namespace", WITH, "llmjob.dev/enforcement=enforce")
-        marker = ["apply", "--dry-run=server", "-n", WITH, "-f", str(TOO_LARGE)]
-        self._until(lambda: self._kubectl(*marker).returncode != 0, "the webhook to enforce")
-        for file, what in ((TOO_LARGE, "the re-created 405B LLMJob"), (TOO_LARGE_POD, "its bare pod")):
-            if file == TOO_LARGE_POD:
-                self._job_from_before()
-            answer = self._kubectl("apply", "-n", WITH, "-f", str(file))
-            self._report.say(f"$ kubectl apply -f {file.relative_to(ROOT.parent)}\n{answer.stderr}")
-            refused = answer.returncode != 0 and "denied the request" in answer.stderr
-            self._report.expect(refused, f"{what} is refused under enforce")
-
-    def _job_from_before(self) -> None:
-        """Let the 405B job exist as one made before the namespace became strict about it, for its pod to name."""
-        self._kubectl("label", "--overwrite", "namespace", WITH, "llmjob.dev/enforcement=warn")
-        self._until(lambda: self._kubectl("apply", "-n", WITH, "-f", str(TOO_LARGE)).returncode == 0, "warn again")
         self._kubectl("label", "--overwrite", "namespace", WITH, "llmjob.dev/enforcement=enforce")
         marker = ["apply", "--dry-run=server", "-n", WITH, "-f", str(TOO_LARGE_POD)]
         self._until(lambda: self._kubectl(*marker).returncode != 0, "the webhook to enforce")
+        self._refused(TOO_LARGE_POD, "the bare pod of the 405B job")
+        deleted = self._kubectl("delete", "-n", WITH, "-f", str(TOO_LARGE))
+        self._report.say(f"$ kubectl delete -n {WITH} -f {TOO_LARGE.relative_to(ROOT.parent)}\n{deleted.stdout}")
+        self._refused(TOO_LARGE, "the re-created 405B LLMJob")
+
+    def _refused(self, file: Path, what: str) -> None:
+        answer = self._kubectl("apply", "-n", WITH, "-f", str(file))
+        self._report.say(f"$ kubectl apply -n {WITH} -f {file.relative_to(ROOT.parent)}\n{answer.stderr}")
+        refused = answer.returncode != 0 and "denied the request" in answer.stderr
+        self._report.expect(refused, f"{what} is refused under enforce")
 
     def _metrics(self) -> None:
         assert self._llmjob is not None
