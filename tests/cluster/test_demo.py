@@ -25,7 +25,7 @@ def test_all_that_the_demonstration_promises_is_so(control_plane: ControlPlane) 
         "the 405B job gets its Warning",
         "with llmjob no pod is on a card too small for its measured need",
         "the re-created 405B LLMJob is refused under enforce",
-        "its bare pod is refused under enforce",
+        "the bare pod of the 405B job is refused under enforce",
         "pods are on a card too small (at least a third)",
     ):
         assert promise in done.stdout
