@@ -22,7 +22,6 @@ JOB_LABEL: Final = "llmjob.dev/job"
 ROLE_LABEL: Final = "llmjob.dev/role"
 ENFORCEMENT_LABEL: Final = "llmjob.dev/enforcement"
 STEERING_LABEL: Final = "llmjob.dev/steering"
-OVERRIDE_ANNOTATION: Final = "llmjob.dev/override"
 
 # Outputs: overwritten at CREATE, read back by nobody.
 NEED_ANNOTATION: Final = "status.llmjob.dev/need"
@@ -31,7 +30,6 @@ INPUT_HASH_ANNOTATION: Final = "status.llmjob.dev/input-hash"
 DECIDED_LABEL: Final = "status.llmjob.dev/decided"
 
 WEBHOOK_CONFIGURATION: Final = "llmjob-admission"
-FLEET_CONFIG_MAP: Final = "llmjob-fleet"
 
 
 class Reason(StrEnum):

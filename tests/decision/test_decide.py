@@ -1,5 +1,7 @@
 """The decision's table: each row at each level, and the precedence of reasons."""
 
+from dataclasses import replace
+
 import pytest
 
 from llmjob.decision.decide import decide
@@ -58,18 +60,6 @@ def test_what_is_not_deniable_is_warned(reason, level):
     assert judge(reason, level, deniable=False).action is Action.WARN
 
 
-@pytest.mark.parametrize("reason", DENIED)
-def test_an_override_turns_a_denial_into_a_warning_that_names_its_reason(reason):
-    verdict = judge(reason, Level.ENFORCE, override="asked the platform team")
-    assert verdict.action is Action.WARN
-    assert "denial overridden: asked the platform team" in verdict.warnings
-
-
-@pytest.mark.parametrize("reason", [Reason.FITS, Reason.TIGHT, Reason.STALE])
-def test_an_override_of_nothing_is_not_reported(reason):
-    assert not any("overridden" in text for text in judge(reason, Level.ENFORCE, override="why not").warnings)
-
-
 class TestPending:
     def test_a_job_that_surely_is_not_there_is_denied_under_strict_only(self):
         actions = {level: judge(Reason.PENDING, level, missing=True).action for level in Level}
@@ -81,11 +71,6 @@ class TestPending:
 
     def test_only_a_pending_pod_is_denied_for_a_missing_job(self):
         assert judge(Reason.MODEL_UNKNOWN, Level.STRICT, missing=True).action is Action.WARN
-
-    def test_an_override_lets_it_pass(self):
-        verdict = judge(Reason.PENDING, Level.STRICT, missing=True, override="later")
-        assert verdict.action is Action.WARN
-        assert verdict.warnings == ("denial overridden: later",)
 
 
 class TestLevels:
@@ -210,17 +195,19 @@ def test_without_a_class_of_known_memory_there_is_still_a_need():
 
 
 def test_the_verdict_carries_what_it_was_asked():
-    verdict = decide(request(role="trainer", input_hash="abc", warnings=("mind this",)), fleet(t4()), Policy())
+    asked = request(role="trainer", input_hash="abc")
+    asked = replace(asked, model=replace(asked.model, warnings=("mind this",)))
+    verdict = decide(asked, fleet(t4()), Policy())
     assert (verdict.namespace, verdict.name, verdict.role) == ("research", "job", "trainer")
     assert verdict.input_hash == "abc"
     assert verdict.warnings == ("mind this",)
 
 
-def test_an_unknown_request_keeps_its_field_and_warnings():
-    verdict = decide(unknown_request(warnings=("mind this",), input_hash="abc"), fleet(t4()), Policy())
+def test_an_unknown_request_keeps_its_field():
+    verdict = decide(unknown_request(input_hash="abc"), fleet(t4()), Policy())
     assert verdict.unknown.field == "spec.model.id"
     assert verdict.message == "spec.model.id: no such model: state parameters or config"
-    assert (verdict.warnings, verdict.input_hash, verdict.estimate) == (("mind this",), "abc", None)
+    assert (verdict.input_hash, verdict.estimate) == ("abc", None)
 
 
 def test_the_order_of_nodes_changes_nothing():

@@ -101,13 +101,6 @@ def test_a_cordoned_node_keeps_its_class():
     assert names(Fleet.from_nodes([cordoned]).eligible(Scheduling())) == ["nvidia-t4"]
 
 
-def test_a_runtime_class_adds_its_selector_and_tolerations():
-    runtime = {"nvidia": Scheduling(node_selector={"pool": "l4"}, tolerations=[{"operator": "Exists"}])}
-    fleet = Fleet.of(filter(None, map(project, mixed())), runtime_classes=runtime)
-    assert names(fleet.eligible(Scheduling(runtime_class="nvidia"))) == ["nvidia-l4"]
-    assert names(fleet.eligible(Scheduling(runtime_class="unheard-of"))) == ["nvidia-t4"]
-
-
 def test_nodes_of_one_kind_are_one_group():
     assert len(Fleet.from_nodes(mixed()).groups) == 3
 

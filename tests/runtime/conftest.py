@@ -1,13 +1,16 @@
 """A world without a cluster: real views, filled by hand."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
+from llmjob.runtime.judgement import Judgement
 from llmjob.runtime.settings import Settings
-from llmjob.runtime.views import JobView, NodeView
+from llmjob.runtime.views import JobView, NodeView, SeenJob
 from llmjob.runtime.world import World
+from llmjob.workloads.llmjob import requests_from_llmjob
 
 T4 = ("Tesla-T4", "15360", "small")
 L4 = ("NVIDIA-L4", "23034", "middle")
@@ -99,9 +102,18 @@ class Made:
         world = World(
             nodes=NodeView(ticking), jobs=JobView(ticking), find_job=kept, settings=Settings.from_text(settings)
         )
-        world.nodes.replace(nodes or (make_node("small", T4), make_node("middle", L4), make_node("big", A100, 8)))
-        world.jobs.replace(jobs)
+        world.nodes.replace(
+            world.nodes.read(nodes or (make_node("small", T4), make_node("middle", L4), make_node("big", A100, 8)))
+        )
+        world.jobs.replace(world.jobs.read(jobs))
         return world
+
+    @staticmethod
+    def judged(job: Json, world: World) -> Judgement:
+        """The judgement that the controller would make."""
+        seen = SeenJob.of(job)
+        assert seen.job is not None
+        return asyncio.run(world.judge(seen, requests_from_llmjob(seen.job), world.settings.policy()))
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 from aiohttp import web
 
 from llmjob.runtime.access import Access
-from llmjob.runtime.cluster import JOBS, NODES, Cluster, ClusterError
+from llmjob.runtime.cluster import Cluster, ClusterError
+from llmjob.runtime.paths import JOBS, NODES
 from llmjob.runtime.server import listening
 
 

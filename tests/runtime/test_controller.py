@@ -62,7 +62,7 @@ async def test_a_write_that_failed_is_repeated(rig):
 async def test_another_set_of_gpus_looks_at_every_job(rig, made):
     world, cluster, controller = rig
     await controller.work_off()
-    world.nodes.replace([made.node("small", made.t4)])
+    world.nodes.replace(world.nodes.read([made.node("small", made.t4)]))
     await controller.work_off()
     assert len(cluster.patches) == 2
     assert [event["reason"] for _, event in cluster.events] == ["Fits", "Tight"]
@@ -70,7 +70,7 @@ async def test_another_set_of_gpus_looks_at_every_job(rig, made):
 
 async def test_other_settings_look_at_every_job(rig, made):
     world, cluster, controller = rig
-    world.nodes.replace([made.node("small", made.t4)])
+    world.nodes.replace(world.nodes.read([made.node("small", made.t4)]))
     world.jobs.apply(None, made.job(parameters="13B"))
     await controller.work_off()
     world.settings = type(world.settings)()
@@ -122,15 +122,15 @@ async def test_a_job_that_is_being_deleted_is_left_alone(rig, made):
 async def test_a_bug_with_one_job_does_not_keep_the_others_from_their_status(rig, made, monkeypatch):
     world, cluster, controller = rig
     world.jobs.apply(None, made.job("other"))
-    from llmjob.runtime import controller as module
+    from llmjob.runtime import world as module
 
-    real = module.judge
+    real = module.decide
 
-    def judge(seen: Any, *rest: Any) -> Any:
-        if seen.name == "job":
+    def decide(request: Any, *rest: Any) -> Any:
+        if request.name == "job":
             raise RuntimeError("bug")
-        return real(seen, *rest)
+        return real(request, *rest)
 
-    monkeypatch.setattr(module, "judge", judge)
+    monkeypatch.setattr(module, "decide", decide)
     await controller.work_off()
     assert [name for _, name, _ in cluster.patches] == ["other"]

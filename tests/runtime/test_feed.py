@@ -3,8 +3,9 @@ import asyncio
 import pytest
 
 from llmjob.runtime import feed as module
-from llmjob.runtime.cluster import JOBS, NODES, ClusterError
+from llmjob.runtime.cluster import ClusterError
 from llmjob.runtime.feed import Feed, NotInstalled
+from llmjob.runtime.paths import JOBS, NODES
 from llmjob.runtime.settings import SettingsError
 
 

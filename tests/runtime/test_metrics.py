@@ -1,9 +1,7 @@
 from prometheus_client import CollectorRegistry
 
-from llmjob.decision.policy import Policy
-from llmjob.runtime.judgement import judge
 from llmjob.runtime.metrics import FleetState, Predictions, ProcessState
-from llmjob.runtime.views import NodeView, SeenJob
+from llmjob.runtime.views import NodeView
 
 
 def collected(*collectors):
@@ -14,7 +12,7 @@ def collected(*collectors):
 
 
 def judged(made, **job):
-    return judge(SeenJob.of(made.job(**job)), made.world().fleet, Policy(inventory_complete=True))
+    return made.judged(made.job(**job), made.world())
 
 
 def test_engine_method_and_reference_class_are_labels(made):
@@ -55,5 +53,5 @@ def test_a_view_that_was_never_listed_has_no_age(made):
     view = NodeView(made.clock_class())
     registry = collected(ProcessState({"nodes": view}))
     assert registry.get_sample_value("llmjob_view_age_seconds", {"view": "nodes"}) is None
-    view.replace([])
+    view.replace(view.read([]))
     assert registry.get_sample_value("llmjob_view_age_seconds", {"view": "nodes"}) == 0

@@ -122,7 +122,7 @@ async def test_a_request_under_way_is_answered_before_the_server_stops(registry)
 async def test_probes_say_what_is_wrong_and_metrics_are_text(registry):
     Admissions(registry)
     wrong: list[str] = ["views not complete yet"]
-    application = health_application(registry, lambda: wrong[0] if wrong else None, lambda: None)
+    application = health_application(registry, lambda: wrong[0] if wrong else None)
     async with listening(application, "127.0.0.1", 0) as port, aiohttp.ClientSession() as session:
 
         async def get(path):

@@ -3,9 +3,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmjob.decision.policy import Policy
 from llmjob.names import Condition
-from llmjob.runtime.judgement import judge
 from llmjob.runtime.status import condition_of, merge_patch, status_of
 from llmjob.runtime.views import SeenJob
 
@@ -43,7 +41,7 @@ def test_nothing_is_patched_where_nothing_differs(current):
 
 def status(made, job, now=EARLY, *nodes):
     seen = SeenJob.of(job)
-    return status_of(seen, judge(seen, made.world(*nodes).fleet, Policy(inventory_complete=True)), now)
+    return status_of(seen, made.judged(job, made.world(*nodes)), now)
 
 
 def test_a_condition_keeps_its_time_while_its_status_stays(made):

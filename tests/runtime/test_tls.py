@@ -1,5 +1,6 @@
 import asyncio
 import os
+import ssl
 
 import pytest
 
@@ -13,6 +14,35 @@ def pair(tmp_path):
     cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     authority.write_server(cert, key, ("127.0.0.1",))
     return authority, cert, key
+
+
+def der(cert):
+    return ssl.PEM_cert_to_DER_cert(
+        cert.read_text().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----"
+    )
+
+
+def served(context):
+    """The certificate that a client is shown: a handshake in memory; None where there is none."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    client = trusting.wrap_bio(to_client, to_server)
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, server, client, server):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLError:
+            return None
+    return client.getpeercert(binary_form=True)
+
+
+async def until(holds, seconds=5):
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110, the context tells nobody
+            await asyncio.sleep(0.01)
 
 
 def test_without_files_nothing_is_loaded_and_nothing_fails(tmp_path):
@@ -59,21 +89,22 @@ def test_a_pair_that_does_not_match_keeps_the_old_one(pair, tmp_path):
     authority, cert, key = pair
     found = Certificate(str(cert), str(key))
     found.refresh()
-    expiry = found.expiry
+    expiry, before = found.expiry, der(cert)
+    # The key is another one now, and the certificate on disk another still.
     authority.write_server(tmp_path / "other.crt", key, ("127.0.0.1",))
+    authority.write_server(cert, tmp_path / "other.key", ("127.0.0.1",))
     assert found.refresh() is False
     assert (found.loaded, found.expiry) == (True, expiry)
+    assert served(found.context) == before
 
 
-async def test_watching_tells_of_a_new_pair(pair):
+async def test_watching_loads_each_new_pair(pair):
     authority, cert, key = pair
     found = Certificate(str(cert), str(key))
-    changed = asyncio.Event()
-    watching = asyncio.ensure_future(found.watch(changed.set, interval=0.01))
-    await asyncio.wait_for(changed.wait(), 5)
-    changed.clear()
+    watching = asyncio.ensure_future(found.watch(interval=0.01))
+    await until(lambda: served(found.context) == der(cert))
     authority.write_server(cert, key, ("127.0.0.1",))
-    await asyncio.wait_for(changed.wait(), 5)
+    await until(lambda: served(found.context) == der(cert))
     watching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await watching

@@ -5,7 +5,7 @@ def test_a_view_is_synced_by_its_first_list_and_ages_from_its_last_news(made):
     clock = made.clock_class()
     view = NodeView(clock)
     assert (view.synced, view.age) == (False, float("inf"))
-    view.replace([])
+    view.replace(view.read([]))
     clock.now += 7
     assert (view.synced, view.age) == (True, 7.0)
     view.apply("MODIFIED", made.node("a", made.t4))
@@ -14,17 +14,17 @@ def test_a_view_is_synced_by_its_first_list_and_ages_from_its_last_news(made):
 
 def test_a_list_drops_what_was_deleted_unseen(made):
     nodes, jobs = NodeView(), JobView()
-    nodes.replace([made.node("a", made.t4), made.node("b", made.l4)])
-    nodes.replace([made.node("b", made.l4)])
+    nodes.replace(nodes.read([made.node("a", made.t4), made.node("b", made.l4)]))
+    nodes.replace(nodes.read([made.node("b", made.l4)]))
     assert [found.name for found in nodes.fleet.classes()] == ["nvidia-l4"]
-    jobs.replace([made.job("one"), made.job("two")])
-    jobs.replace([made.job("two")])
+    jobs.replace(jobs.read([made.job("one"), made.job("two")]))
+    jobs.replace(jobs.read([made.job("two")]))
     assert [seen.name for seen in jobs] == ["two"]
 
 
 def test_a_heartbeat_makes_no_new_fleet(made):
     view = NodeView()
-    view.replace([made.node("a", made.t4)])
+    view.replace(view.read([made.node("a", made.t4)]))
     before = view.fleet
     beat = made.node("a", made.t4)
     beat["status"]["conditions"] = [{"type": "Ready", "lastHeartbeatTime": "now"}]
@@ -34,7 +34,7 @@ def test_a_heartbeat_makes_no_new_fleet(made):
 
 def test_events_add_change_and_remove_nodes(made):
     view = NodeView()
-    view.replace([])
+    view.replace(view.read([]))
     assert view.apply("ADDED", made.node("a", made.t4))
     assert view.apply("MODIFIED", made.node("a", made.l4))
     assert [found.name for found in view.fleet.classes()] == ["nvidia-l4"]
@@ -44,14 +44,14 @@ def test_events_add_change_and_remove_nodes(made):
 
 def test_a_node_that_loses_its_gpus_leaves_the_fleet(made):
     view = NodeView()
-    view.replace([made.node("a", made.t4)])
+    view.replace(view.read([made.node("a", made.t4)]))
     assert view.apply("MODIFIED", {"metadata": {"name": "a"}, "status": {}})
     assert view.fleet.classes() == ()
 
 
 def test_jobs_are_found_by_namespace_and_name(made):
     view = JobView()
-    view.replace([made.job("one")])
+    view.replace(view.read([made.job("one")]))
     assert view.find("team", "one").job.metadata.name == "one"
     assert view.find("other", "one") is None
     view.apply("DELETED", made.job("one"))

@@ -30,7 +30,7 @@ def test_a_request_carries_what_it_was_built_from():
     )
     assert isinstance(request, Request)
     assert (request.name, request.namespace, request.role) == ("a", "team", "trainer")
-    assert (request.pods_per_instance, request.gpus_per_pod, request.gpus) == (2, 8, 16)
+    assert (request.pods_per_instance, request.gpus_per_pod) == (2, 8)
     assert (request.scheduling, request.enforcement) == (scheduling, Level.ENFORCE)
     assert request.model.source is ModelSource.PARAMETERS
     assert (request.gpu_resource, request.pod_gpus) == (None, None)

@@ -10,7 +10,7 @@ from llmjob.decision.outcome import Estimates, Judged, judge_class
 from llmjob.decision.policy import Policy, effective_level
 from llmjob.decision.steering import exclusions
 from llmjob.decision.verdict import Action, Exclusion, Outcome, Verdict
-from llmjob.estimator.result import Estimate, Unknown
+from llmjob.estimator.result import Unknown
 from llmjob.estimator.task import Inference
 from llmjob.fleet.fleet import Fleet
 from llmjob.fleet.gpu_class import gpu_of
@@ -50,14 +50,13 @@ def decide(request: AnyRequest, fleet: Fleet, policy: Policy) -> Verdict:
     steered = _steer(estimates, judged, fleet, policy, level)
     changes = () if reason in _WITHOUT_ADVICE else advice(request, estimates, made, judged, fleet)
     text = message.of(reason, request=request, estimate=made, judged=judged, reference=reference, advice=changes)
-    action = _action(reason, level, policy)
     return Verdict(
         name=request.name,
         namespace=request.namespace,
         role=request.role,
         reason=reason,
         message=text,
-        action=action,
+        action=_action(reason, level, policy),
         need=made.per_gpu,
         estimate=made,
         reference_class=reference.gpu_class.name if reference is not None else None,
@@ -66,7 +65,7 @@ def decide(request: AnyRequest, fleet: Fleet, policy: Policy) -> Verdict:
         excluded_classes=tuple(item.gpu_class.name for item in judged if steered and item.too_large_by_memory),
         advice=changes,
         input_hash=request.input_hash,
-        warnings=_warnings(request, made, policy, action=action, denied=_action(reason, level, policy, heed=False)),
+        warnings=tuple(dict.fromkeys((*request.model.warnings, *made.warnings))),
     )
 
 
@@ -121,16 +120,14 @@ def _size(item: Judged) -> tuple[int, int, str]:
     return (usable.lower, usable.upper, item.gpu_class.name) if usable else (0, 0, item.gpu_class.name)
 
 
-def _action(reason: Reason, level: Level, policy: Policy, *, heed: bool = True) -> Action:
-    """What admission does; `heed` False: what it would do without the override."""
+def _action(reason: Reason, level: Level, policy: Policy) -> Action:
+    """What admission does."""
     if level in (Level.OFF, Level.AUDIT) or reason is Reason.FITS:
         return Action.ALLOW
     denies = level in (Level.ENFORCE, Level.STRICT) and reason in _DENIALS
     if reason is Reason.PENDING and policy.missing:
         denies = level is Level.STRICT
-    if denies and policy.deniable and not (heed and policy.override):
-        return Action.DENY
-    return Action.WARN
+    return Action.DENY if denies and policy.deniable else Action.WARN
 
 
 def _steer(
@@ -145,28 +142,16 @@ def _steer(
     return exclusions((item.gpu_class, item.too_large_by_memory) for item in everywhere)
 
 
-def _warnings(request: Request, made: Estimate, policy: Policy, *, action: Action, denied: Action) -> tuple[str, ...]:
-    warnings = dict.fromkeys((*request.model.warnings, *request.warnings, *made.warnings))
-    if denied is Action.DENY and action is not Action.DENY:
-        warnings[f"denial overridden: {policy.override}"] = None
-    return tuple(warnings)
-
-
 def _unknown(request: AnyRequest, unknown: Unknown, policy: Policy) -> Verdict:
     level = effective_level(policy.level, request.enforcement)
     reason = unknown.reason
-    action = _action(reason, level, policy)
-    warnings = list(request.warnings)
-    if action is not Action.DENY and _action(reason, level, policy, heed=False) is Action.DENY:
-        warnings.append(f"denial overridden: {policy.override}")
     return Verdict(
         name=request.name,
         namespace=request.namespace,
         role=request.role,
         reason=reason,
         message=message.of_unknown(unknown),
-        action=action,
+        action=_action(reason, level, policy),
         unknown=unknown,
         input_hash=request.input_hash,
-        warnings=tuple(warnings),
     )

@@ -13,14 +13,13 @@ class Policy:
     """Everything a verdict depends on besides the request and the fleet.
 
     `deniable` is true for LLMJobs, bare pods and top-level workloads at CREATE or when their GPU-relevant part
-    changed. `override` is the reason a permitted user gave. `stale` is set when the node view is older than
+    changed. `stale` is set when the node view is older than
     `views.maxAge` or the re-read before a denial failed; `missing` when a live GET said the pod's job is not there.
     """
 
     level: Level = Level.WARN
     inventory_complete: bool = False
     deniable: bool = True
-    override: str | None = None
     stale: bool = False
     missing: bool = False
     steering: bool = True

@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.result import Estimate, Limit, Unknown
 from llmjob.names import DEFAULT_ROLE, Reason
+
+_FITS: Final = {
+    Reason.FITS: True,
+    Reason.INSUFFICIENT_GPU_MEMORY: False,
+    Reason.NOT_ENOUGH_GPUS_PER_NODE: False,
+}
 
 
 class Outcome(StrEnum):
@@ -79,3 +86,8 @@ class Verdict:
     advice: tuple[Advice, ...] = ()
     input_hash: str = ""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether it fits; None where that is not known for sure."""
+        return _FITS.get(self.reason)

@@ -36,7 +36,6 @@ class Fleet:
 
     groups: Mapping[NodeShape, tuple[NodeProjection, ...]]
     pools: tuple[Pool, ...] = ()
-    runtime_classes: Mapping[str, Scheduling] | None = None
 
     @classmethod
     def from_nodes(cls, nodes: Iterable[Mapping[str, object]]) -> "Fleet":
@@ -49,16 +48,12 @@ class Fleet:
         projections: Iterable[NodeProjection],
         *,
         pools: Iterable[Pool] = (),
-        runtime_classes: Mapping[str, Scheduling] | None = None,
     ) -> "Fleet":
-        """The fleet of nodes read before, in any order, and of declared pools.
-
-        `runtime_classes` holds what each RuntimeClass adds to a pod's scheduling.
-        """
+        """The fleet of nodes read before, in any order, and of declared pools."""
         groups: dict[NodeShape, list[NodeProjection]] = {}
         for projection in projections:
             groups.setdefault(projection.shape, []).append(projection)
-        return cls({shape: tuple(members) for shape, members in groups.items()}, tuple(pools), runtime_classes)
+        return cls({shape: tuple(members) for shape, members in groups.items()}, tuple(pools))
 
     @classmethod
     def of_classes(cls, classes: Iterable[GPUClass]) -> "Fleet":
@@ -71,11 +66,16 @@ class Fleet:
         """Every class, sorted by name."""
         return self._classes
 
+    def gpus(self) -> dict[str, int]:
+        """GPUs of each class over all its nodes, as the scheduler hands them out."""
+        counted: dict[str, int] = {}
+        for shape, nodes in self._counted:
+            for offer in shape.offers:
+                counted[offer.class_name] = counted.get(offer.class_name, 0) + nodes * (offer.units or 0)
+        return counted
+
     def eligible(self, scheduling: Scheduling, gpu_resource: str | None = None) -> tuple[GPUClass, ...]:
         """The classes over those nodes only that the pod may use and that offer `gpu_resource` (None: any GPU)."""
-        added = (self.runtime_classes or {}).get(scheduling.runtime_class or "")
-        if added is not None:
-            scheduling = scheduling.within(added)
         keys = frozenset(scheduling.keys())
         found: list[tuple[NodeShape, int]] = []
         for shape, members in self.groups.items():
@@ -104,7 +104,6 @@ class Fleet:
             ]
             + [repr(pool) for pool in self.pools]
         )
-        lines += [repr(item) for item in sorted((self.runtime_classes or {}).items(), key=repr)]
         return sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     @cached_property
@@ -115,10 +114,14 @@ class Fleet:
         )
 
     @cached_property
+    def _counted(self) -> tuple[tuple[NodeShape, int], ...]:
+        """Every shape and how many nodes have it."""
+        live = [(shape, len(members)) for shape, members in self.groups.items()]
+        return (*live, *((pool.shape, pool.nodes) for pool in self.pools))
+
+    @cached_property
     def _classes(self) -> tuple[GPUClass, ...]:
-        groups = [(shape, len(members)) for shape, members in self.groups.items()]
-        groups += [(pool.shape, pool.nodes) for pool in self.pools]
-        return classes_of((offer, nodes) for shape, nodes in groups for offer in shape.offers)
+        return classes_of((offer, nodes) for shape, nodes in self._counted for offer in shape.offers)
 
 
 def _admitted(scheduling: Scheduling, shape: NodeShape, members: tuple[NodeProjection, ...], *, own: bool) -> int:

@@ -4,7 +4,7 @@ Source: k8s.io/component-helpers/scheduling/corev1 (node affinity) and k8s.io/ap
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from llmjob.fleet.node import mapping, sequence
@@ -63,14 +63,6 @@ class Scheduling:
         for term in required_terms(self.affinity) or ():
             for requirement in (*sequence(mapping(term).get("matchExpressions")), *_fields(term)):
                 yield str(mapping(requirement).get("key"))
-
-    def within(self, runtime: "Scheduling") -> "Scheduling":
-        """With what a RuntimeClass adds: its node selector and its tolerations."""
-        return replace(
-            self,
-            node_selector={**self.node_selector, **runtime.node_selector},
-            tolerations=(*self.tolerations, *runtime.tolerations),
-        )
 
 
 ANYWHERE = Scheduling(ignore_taints=True)

@@ -1,14 +1,15 @@
 """The answer to an admission request: LLMJobs validated, pods of a job annotated, steered, warned of or refused."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from llmjob.api.llmjob import LLMJob
 from llmjob.decision.message import warning_line
 from llmjob.decision.policy import Policy, effective_level
 from llmjob.decision.verdict import Action, Verdict
 from llmjob.names import Level, Reason
 from llmjob.runtime.admission_review import Answer, Cause
-from llmjob.runtime.judgement import Judgement, RoleJudgement
 from llmjob.runtime.pod_patch import patch_of, printed_need
 from llmjob.runtime.pod_question import PodQuestion
 from llmjob.runtime.views import SeenJob, plain
@@ -17,8 +18,11 @@ from llmjob.workloads.llmjob import requests_from_llmjob
 from llmjob.workloads.request import AnyRequest
 
 Request = Mapping[str, Any]
-_MIRROR = "kubernetes.io/config.mirror"
-_UNPROCESSABLE = 422
+_MIRROR: Final = "kubernetes.io/config.mirror"
+_UNPROCESSABLE: Final = 422
+# Below the three seconds that the chart makes the API server wait.
+_IN_TIME: Final = 2.5
+_TIMEOUT: Final = "Timeout"
 
 
 class Admission:
@@ -28,15 +32,23 @@ class Admission:
         self._world = world
 
     async def __call__(self, route: Mapping[str, str], request: Request) -> Answer:
-        """Answer one request of a path's level, resource and verb."""
+        """Answer one request of a path's level, resource and verb, while the API server still waits."""
         uid = str(request["uid"])
+        try:
+            async with asyncio.timeout(_IN_TIME):
+                return await self._review(uid, route, request)
+        except TimeoutError:
+            warning = "llmjob could not judge this in time: it is allowed unjudged"
+            return Answer(uid=uid, reason=_TIMEOUT, warnings=(warning,))
+
+    async def _review(self, uid: str, route: Mapping[str, str], request: Request) -> Answer:
         level = self._world.level(route["level"])
         content = request.get("object")
         off = not self._world.settings.enabled or level is Level.OFF
         if off or not isinstance(content, Mapping) or _metadata(content).get("deletionTimestamp"):
             return Answer(uid=uid)
         if route["resource"] == "llmjobs":
-            return self._validate_job(uid, level, request, content)
+            return await self._validate_job(uid, level, request, content)
         pod = PodQuestion.of(self._world, request)
         mirrored = _MIRROR in (_metadata(content).get("annotations") or {})
         if request["operation"] != "CREATE" or mirrored or not pod.asks:
@@ -45,22 +57,23 @@ class Admission:
             return await self._mutate_pod(uid, level, pod, route.get("steering"))
         return await self._validate_pod(uid, level, pod)
 
-    def _validate_job(self, uid: str, level: Level, request: Request, content: Request) -> Answer:
+    async def _validate_job(self, uid: str, level: Level, request: Request, content: Request) -> Answer:
         namespace = str(request.get("namespace") or "")
-        seen = _seen(content, namespace)
+        seen = await asyncio.to_thread(_seen, content, namespace)
         old = request.get("oldObject")
-        before = _seen(old, namespace) if request["operation"] == "UPDATE" and isinstance(old, Mapping) else None
+        before = None
+        if request["operation"] == "UPDATE" and isinstance(old, Mapping):
+            before = await asyncio.to_thread(_seen, old, namespace)
         if seen.job is None:
             if before is not None and before.content.get("spec") == content.get("spec"):
                 return Answer(uid=uid, reason=Reason.BAD_INPUT)
             errors = seen.error.errors if seen.error else ()
             causes = tuple(Cause(field=error.path, message=error.message) for error in errors)
             return _invalid(uid, "; ".join(str(error) for error in errors), causes)
-        requests = requests_from_llmjob(seen.job)
-        deniable = before is None or before.job is None or _asked(requests) != _asked(requests_from_llmjob(before.job))
-        policy = self._policy(_tightened(level, *requests), deniable=deniable)
-        roles = tuple(RoleJudgement(request=asked, verdict=self._world.decide(asked, policy)) for asked in requests)
-        verdict = Judgement(namespace=namespace, name=seen.name, roles=roles).worst.verdict
+        requests = await asyncio.to_thread(requests_from_llmjob, seen.job)
+        deniable = before is None or before.job is None or _asked(requests) != await _asked_by(before.job)
+        policy = self._world.settings.policy(level, deniable=deniable, stale=self._world.stale)
+        verdict = (await self._world.judge(seen, requests, policy)).worst.verdict
         if verdict.reason is Reason.BAD_INPUT and deniable:
             field = verdict.unknown.field if verdict.unknown else "spec"
             return _invalid(uid, verdict.message, (Cause(field=field, message=verdict.message),))
@@ -70,43 +83,39 @@ class Admission:
         asked, missing = await pod.first()
         if asked is None:
             return Answer(uid=uid)
-        level = _tightened(level, asked)
-        policy = self._policy(level, deniable=_deniable(pod.pod, level), missing=missing, steering=steering)
-        verdict = self._world.decide(asked, policy)
+        level = effective_level(level, asked.enforcement)
+        policy = self._policy(level, pod, missing=missing, steering=steering)
+        verdict = await self._world.decide(asked, policy)
         return Answer(uid=uid, reason=verdict.reason, patch=patch_of(pod.pod, verdict, steering=policy.steering))
 
     async def _validate_pod(self, uid: str, level: Level, pod: PodQuestion) -> Answer:
         asked, missing = await pod.first()
         if asked is None:
             return Answer(uid=uid)
-        level = _tightened(level, asked)
-        deniable = _deniable(pod.pod, level)
-        verdict = self._world.decide(asked, self._policy(level, deniable=deniable, missing=missing))
+        policy = self._policy(effective_level(level, asked.enforcement), pod, missing=missing)
+        verdict = await self._world.decide(asked, policy)
         if verdict.action is Action.DENY and not missing:
             # The job may be another by now, or gone; without an answer nothing is denied.
             asked, gone = await pod.again()
             if asked is not None:
-                level = _tightened(level, asked)
                 policy = self._policy(
-                    level,
-                    deniable=_deniable(pod.pod, level),
+                    effective_level(level, asked.enforcement),
+                    pod,
                     missing=gone is Missing.NOT_FOUND,
                     stale=gone is Missing.NO_ANSWER,
                 )
-                verdict = self._world.decide(asked, policy)
-        return _answer(uid, level, verdict)
+                verdict = await self._world.decide(asked, policy)
+        return _answer(uid, policy.level, verdict)
 
     def _policy(
-        self, level: Level, *, deniable: bool, missing: bool = False, stale: bool = False, steering: str | None = None
+        self, level: Level, pod: PodQuestion, *, missing: bool, stale: bool = False, steering: str | None = None
     ) -> Policy:
-        settings = self._world.settings
-        return Policy(
-            level=level,
-            inventory_complete=settings.inventory.complete,
-            deniable=deniable,
+        return self._world.settings.policy(
+            level,
+            steering=steering,
+            deniable=_deniable(pod.pod, level),
             stale=stale or self._world.stale,
             missing=missing,
-            steering=(steering or settings.steering) == "exclude" and level is not Level.AUDIT,
         )
 
 
@@ -127,13 +136,6 @@ def _answer(uid: str, level: Level, verdict: Verdict) -> Answer:
     return Answer(uid=uid, reason=verdict.reason, warnings=warnings, audit=audit)
 
 
-def _tightened(level: Level, *requests: AnyRequest) -> Level:
-    """The namespace's level, or a job's own where that is stricter."""
-    for request in requests:
-        level = effective_level(level, request.enforcement)
-    return level
-
-
 def _invalid(uid: str, message: str, causes: tuple[Cause, ...]) -> Answer:
     return Answer(uid=uid, allowed=False, code=_UNPROCESSABLE, reason=Reason.BAD_INPUT, message=message, causes=causes)
 
@@ -151,6 +153,10 @@ def _in_spec(field: str) -> str:
 def _asked(requests: tuple[AnyRequest, ...]) -> list[tuple[str, str]]:
     """The part of a job that decides: the hash covers everything but the fleet."""
     return sorted((request.role, request.input_hash) for request in requests)
+
+
+async def _asked_by(job: LLMJob) -> list[tuple[str, str]]:
+    return _asked(await asyncio.to_thread(requests_from_llmjob, job))
 
 
 def _seen(content: Mapping[str, Any], namespace: str) -> SeenJob:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from llmjob.decision.message import single_line
 from llmjob.names import GROUP
 
 _VERSION: Final = "admission.k8s.io/v1"
 _RESOURCES: Final = {"llmjobs": (GROUP, "llmjobs"), "pods": ("", "pods")}
 _OPERATIONS: Final = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
-_LONGEST_WARNING: Final = 256
 
 Patch = Sequence[Mapping[str, Any]]
 
@@ -66,7 +66,7 @@ class Answer:
                 "details": details,
             }
         if self.warnings:
-            response["warnings"] = [one_line(warning) for warning in self.warnings]
+            response["warnings"] = [single_line(warning) for warning in self.warnings]
         if self.audit:
             response["auditAnnotations"] = dict(self.audit)
         if self.patch:
@@ -99,11 +99,3 @@ def read_review(body: object, resource: str) -> Mapping[str, Any]:
     if request["operation"] in {"CREATE", "UPDATE"} and not isinstance(request.get("object"), Mapping):
         raise BrokenReview("request.object is missing")
     return request
-
-
-def one_line(text: str) -> str:
-    """A text fit for a Warning header: one line without control characters, at most 256 bytes."""
-    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    if len(line.encode()) <= _LONGEST_WARNING:
-        return line
-    return line.encode()[: _LONGEST_WARNING - len("…".encode())].decode(errors="ignore") + "…"

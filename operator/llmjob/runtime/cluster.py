@@ -1,18 +1,18 @@
 """The only I/O with the API server besides Kopf's watches: list in chunks, get, patch a status, post an event."""
 
+import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
 import aiohttp
+from yarl import URL
 
-from llmjob.names import GROUP, PLURAL, VERSION
 from llmjob.runtime.access import Access
+from llmjob.runtime.paths import events_path, job_path
 
 CHUNK: Final = 500
-NODES: Final = "/api/v1/nodes"
-JOBS: Final = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 _TIMEOUT: Final = 30.0
 # The API server takes the field manager's name from it.
 _AGENT: Final = "llmjob"
@@ -40,7 +40,10 @@ class Cluster:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._ssl = self._access.ssl_context()
+        try:
+            self._ssl = self._access.ssl_context()
+        except OSError as error:
+            raise ClusterError(f"credentials for the API server cannot be read: {error}") from error
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._ssl, limit=16),
             headers={"Accept": "application/json", "User-Agent": _AGENT},
@@ -91,7 +94,7 @@ class Cluster:
 
     async def post_event(self, namespace: str, event: Object) -> None:
         """Create a core/v1 Event."""
-        await self._ask("POST", f"/api/v1/namespaces/{namespace}/events", body=event, content="application/json")
+        await self._ask("POST", events_path(namespace), body=event, content="application/json")
 
     async def _ask(
         self,
@@ -106,23 +109,28 @@ class Cluster:
         if self._session is None:
             raise RuntimeError("the cluster's session is not open")
         headers = {"Content-Type": content} if content else {}
-        bearer = self._access.bearer()
-        if bearer:
-            headers["Authorization"] = f"Bearer {bearer}"
         try:
+            bearer = self._access.bearer()
+            if bearer:
+                headers["Authorization"] = f"Bearer {bearer}"
+            # Encoded already: a library that normalises would undo the quoting of names.
+            url = URL(self._access.server.rstrip("/") + path, encoded=True)
             async with self._session.request(
-                method, self._access.server.rstrip("/") + path, params=query, json=body, headers=headers,
+                method, url.update_query(query), json=body, headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
             ) as answer:  # fmt: skip
                 if answer.status >= _FIRST_ERROR:
                     said = (await answer.text())[:_LONGEST]
                     raise ClusterError(f"{method} {path}: {answer.status} {answer.reason}: {said}", answer.status)
-                found: Object = await answer.json()
-                return found
+                return _object(await answer.text())
+        except ValueError as error:
+            raise ClusterError(f"{method} {path}: the answer is no JSON object ({error})") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ClusterError(f"{method} {path}: no answer ({error or type(error).__name__})") from error
 
 
-def job_path(namespace: str, name: str) -> str:
-    """The path of one LLMJob."""
-    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
+def _object(text: str) -> Object:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"it is a {type(found).__name__}")  # noqa: TRY004, as json has it
+    return found

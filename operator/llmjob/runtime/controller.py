@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from llmjob.decision.policy import Policy
 from llmjob.names import API_VERSION, KIND, Condition, Reason
 from llmjob.runtime.cluster import Cluster, ClusterError
-from llmjob.runtime.judgement import Judgement, judge
+from llmjob.runtime.judgement import Judgement
+from llmjob.runtime.settings import Settings
 from llmjob.runtime.status import condition_of, merge_patch, status_of
 from llmjob.runtime.views import Key, SeenJob
 from llmjob.runtime.world import World
+from llmjob.workloads.llmjob import requests_from_llmjob
 
 _log: Final = logging.getLogger(__name__)
 _SETTLE: Final = 0.2
@@ -35,7 +36,7 @@ class Controller:
         self._due: dict[Key, None] = {}
         self._wake = asyncio.Event()
         self._judgements: dict[Key, Judgement] = {}
-        self._generation: str | None = None
+        self._looked_at: tuple[str, Settings, bool] | None = None
 
     def job_changed(self, key: Key) -> None:
         """Something happened to a job: look at it."""
@@ -48,7 +49,7 @@ class Controller:
 
     def resync(self) -> None:
         """Look at all jobs."""
-        self._generation = None
+        self._looked_at = None
         self._wake.set()
 
     def judgements(self) -> Iterator[Judgement]:
@@ -70,7 +71,7 @@ class Controller:
                 self._wake.set()
 
     async def work_off(self) -> list[Key]:
-        """Look at every job that is due; those whose write failed."""
+        """Look at every job that is due, letting others run after each; those whose write failed."""
         self._refill()
         failed = []
         while self._due:
@@ -83,12 +84,14 @@ class Controller:
                 failed.append(key)
             except Exception:  # noqa: BLE001, one job's bug must not keep the others from theirs
                 _log.exception("a bug while judging %s/%s", *key)
+            await asyncio.sleep(0)
         return failed
 
     def _refill(self) -> None:
-        generation = f"{self._world.fleet.generation}/{id(self._world.settings)}"
-        if generation != self._generation:
-            self._generation = generation
+        fleet, settings, stale = self._world.fleet.generation, self._world.settings, self._world.stale
+        before = self._looked_at
+        if before is None or before[1] is not settings or (fleet, stale) != (before[0], before[2]):
+            self._looked_at = (fleet, settings, stale)
             self._due.update(dict.fromkeys((seen.namespace, seen.name) for seen in self._world.jobs))
         for key in [key for key in self._judgements if self._world.jobs.find(*key) is None]:
             del self._judgements[key]
@@ -98,7 +101,7 @@ class Controller:
         if seen is None or seen.deleting:
             self._judgements.pop(key, None)
             return
-        judgement = self._judge(seen)
+        judgement = await self._judge(seen)
         if judgement is None:
             self._judgements.pop(key, None)
         else:
@@ -118,11 +121,12 @@ class Controller:
         ):
             await self._tell(seen, str(after["reason"]), str(after["message"]))
 
-    def _judge(self, seen: SeenJob) -> Judgement | None:
+    async def _judge(self, seen: SeenJob) -> Judgement | None:
+        """By the policy of the default level: the level of the job's namespace is the webhook's to know."""
         if seen.job is None:
             return None
-        policy = Policy(inventory_complete=self._world.settings.inventory.complete)
-        return judge(seen, self._world.fleet, policy)
+        requests = await asyncio.to_thread(requests_from_llmjob, seen.job)
+        return await self._world.judge(seen, requests, self._world.settings.policy(stale=self._world.stale))
 
     def _keep(self, seen: SeenJob, stored: object) -> None:
         """What the write returned is newer than what was seen, unless the watch was faster."""

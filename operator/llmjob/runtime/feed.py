@@ -8,7 +8,8 @@ from typing import Any, Final
 import kopf
 
 from llmjob.names import GROUP, PLURAL, VERSION
-from llmjob.runtime.cluster import JOBS, NODES, Cluster, ClusterError
+from llmjob.runtime.cluster import Cluster, ClusterError
+from llmjob.runtime.paths import JOBS, NODES, config_map_path
 from llmjob.runtime.settings import Settings, SettingsError, config_map_of, read_settings, text_of
 from llmjob.runtime.views import Key
 from llmjob.runtime.world import World
@@ -68,14 +69,19 @@ class Feed:
 
     async def list_all(self) -> None:
         """LIST both, which also drops what was deleted unseen."""
-        self._world.nodes.replace([node async for node in self._cluster.list(NODES)])
+        nodes, jobs = self._world.nodes, self._world.jobs
+        nodes.begin()
+        nodes.replace(await asyncio.to_thread(nodes.read, [node async for node in self._cluster.list(NODES)]))
+        self._fleet_changed()
+        jobs.begin()
         try:
-            self._world.jobs.replace([job async for job in self._cluster.list(JOBS)])
+            listed = [job async for job in self._cluster.list(JOBS)]
         except ClusterError as error:
             if error.status == _NOT_FOUND:
                 raise NotInstalled(f"the CRD {PLURAL}.{GROUP} is not installed: apply crds/ first") from error
             raise
-        self._fleet_changed()
+        for key in jobs.replace(await asyncio.to_thread(jobs.read, listed)):
+            self._job_changed(key)
 
     async def keep_listing(self) -> None:
         """LIST again and again; a failure leaves the views as they are, and older."""
@@ -85,6 +91,8 @@ class Feed:
                 await self.list_all()
             except (ClusterError, NotInstalled) as error:
                 _log.warning("views not refreshed: %s", error)
+                # They may be too old to deny by from now on.
+                self._fleet_changed()
 
     async def keep_settings(self) -> None:
         """Read the settings again and again; settings that cannot be read change nothing."""
@@ -108,7 +116,7 @@ class Feed:
             settings = await asyncio.to_thread(read_settings, self._place)
         else:
             namespace, name = where
-            found = await self._cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+            found = await self._cluster.get(config_map_path(namespace, name))
             if found is None:
                 raise SettingsError(f"there is no ConfigMap {namespace}/{name}")
             settings = Settings.from_text(text_of(found))

@@ -14,7 +14,6 @@ from llmjob.decision.verdict import Verdict
 from llmjob.estimator.interval import Interval
 from llmjob.fleet.fleet import Fleet
 from llmjob.runtime.judgement import Judgement
-from llmjob.runtime.status import FITS
 from llmjob.runtime.views import View
 
 _BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
@@ -79,7 +78,7 @@ class FleetState(Collector):
             "llmjob_gpu_class_memory_bytes", "Memory per GPU of a class.", labels=("class", "kind")
         )
         fleet = self._fleet()
-        offered = _offered(fleet)
+        offered = fleet.gpus()
         for gpu_class in fleet.classes():
             nodes.add_metric((gpu_class.name,), gpu_class.nodes)
             gpus.add_metric((gpu_class.name,), offered.get(gpu_class.name, 0))
@@ -88,16 +87,6 @@ class FleetState(Collector):
                     memory.add_metric((gpu_class.name, f"{kind}_lower"), found.lower)
                     memory.add_metric((gpu_class.name, f"{kind}_upper"), found.upper)
         yield from (nodes, gpus, memory)
-
-
-def _offered(fleet: Fleet) -> dict[str, int]:
-    """GPUs of each class over all its nodes."""
-    counted: dict[str, int] = {}
-    shapes = [(shape, len(members)) for shape, members in fleet.groups.items()]
-    for shape, nodes in (*shapes, *((pool.shape, pool.nodes) for pool in fleet.pools)):
-        for offer in shape.offers:
-            counted[offer.class_name] = counted.get(offer.class_name, 0) + nodes * (offer.units or 0)
-    return counted
 
 
 class Predictions(Collector):
@@ -131,8 +120,8 @@ class Predictions(Collector):
                 place = (judgement.namespace, judgement.name, role.name)
                 info.add_metric((*place, role.engine or "", role.method or "", verdict.reference_class or ""), 1)
                 reasons.add_metric((*place, str(verdict.reason)), 1)
-                if verdict.reason in FITS:
-                    fits.add_metric(place, FITS[verdict.reason])
+                if verdict.fits is not None:
+                    fits.add_metric(place, verdict.fits)
                 _add_estimate(verdict, place, memory, parts, per_token)
         yield from (info, memory, parts, per_token, fits, reasons)
 

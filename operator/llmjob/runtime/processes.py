@@ -1,4 +1,6 @@
-"""The two processes, wired: Kopf's life cycle, views, sockets. Exit codes: 0 after a stop, 64 usage, 69 no cluster."""
+"""The two processes, wired: Kopf's life cycle, views, sockets. Exit codes: 0 after a stop, 64 usage, 69 no
+cluster or no socket; whatever else ends them is a bug of ours, and 70.
+"""
 
 import asyncio
 import gc
@@ -21,7 +23,7 @@ from llmjob.runtime.cluster import Cluster, ClusterError, Object
 from llmjob.runtime.controller import Controller
 from llmjob.runtime.feed import Feed, NotInstalled
 from llmjob.runtime.metrics import Admissions, FleetState, Predictions, ProcessState
-from llmjob.runtime.server import admission_application, health_application, listening
+from llmjob.runtime.server import CannotListen, admission_application, health_application, listening
 from llmjob.runtime.settings import SettingsError
 from llmjob.runtime.tls import Certificate
 from llmjob.runtime.views import JobView, NodeView
@@ -76,7 +78,7 @@ def run_webhook(
                     return f"no valid certificate in {tls_cert} yet"
                 return None if world.nodes.synced and world.jobs.synced else "views not complete yet"
 
-            health = health_application(metrics, ready, lambda: None)
+            health = health_application(metrics, ready)
             at = await stack.enter_async_context(listening(health, host, metrics_port))
             _log.info("metrics and health on port %d", at)
 
@@ -87,7 +89,7 @@ def run_webhook(
                     yield {"url": f"https://{host}:{bound}"}
                     await asyncio.Event().wait()
 
-            await _operate(access, stop, feed, server=serve, tasks=(lambda: certificate.watch(lambda: None),))
+            await _operate(access, stop, feed, server=serve, tasks=(certificate.watch,))
 
     _run(process, kubeconfig, log_format)
 
@@ -127,7 +129,7 @@ def run_controller(
                     await asyncio.sleep(resync)
                     controller.resync()
 
-            health = health_application(metrics, ready, lambda: None)
+            health = health_application(metrics, ready)
             at = await stack.enter_async_context(listening(health, host, metrics_port))
             _log.info("metrics and health on port %d", at)
             await _operate(access, stop, feed, tasks=(controller.run, keep_resyncing))
@@ -214,6 +216,7 @@ def _configure(settings: kopf.OperatorSettings) -> None:
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = _OUTAGE_BACKOFFS
     settings.queueing.worker_limit = None
+    # We register nothing that takes a finalizer; should anything ever, it must not be Kopf's own name.
     settings.persistence.finalizer = "llmjob.dev/finalizer"
 
 
@@ -250,12 +253,10 @@ def _run(process: Callable[[Access, Stop], Awaitable[None]], kubeconfig: str | N
         asyncio.run(main())
     except SettingsError as error:
         _stop(f"settings: {error}", _EX_USAGE)
-    except (ClusterError, NotInstalled) as error:
+    except (ClusterError, NotInstalled, CannotListen) as error:
         _stop(str(error), _EX_UNAVAILABLE)
     except aiohttp.ClientError as error:
         _stop(f"the API server is lost: {error}", _EX_UNAVAILABLE)
-    except OSError as error:
-        _stop(f"cannot listen: {error}", _EX_UNAVAILABLE)
 
 
 def _stop_on_signals(stop: Stop) -> None:

@@ -32,6 +32,10 @@ ROUTES: Final = (
 )
 
 
+class CannotListen(Exception):
+    """An address that cannot be served on: taken, or not this machine's."""
+
+
 def admission_application(judge: Judge, admissions: Admissions) -> web.Application:
     """The webhook: only the routes above; 4xx for what is no AdmissionReview of ours, 500 for our own bugs."""
 
@@ -74,25 +78,21 @@ async def _body(request: web.Request) -> object:
         raise BrokenReview(f"the body is no JSON: {error}") from error
 
 
-def health_application(
-    registry: CollectorRegistry, ready: Callable[[], str | None], alive: Callable[[], str | None]
-) -> web.Application:
-    """/livez, /readyz and /metrics; the two callables say what is wrong, None where nothing is."""
+def health_application(registry: CollectorRegistry, ready: Callable[[], str | None]) -> web.Application:
+    """/livez, /readyz and /metrics; `ready` says what is wrong, None where nothing is. Who answers at all is alive."""
 
-    def probe(check: Callable[[], str | None]) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(_: web.Request) -> web.Response:
-            wrong = check()
-            return web.Response(text=f"{wrong or 'ok'}\n", status=503 if wrong else 200)
+    async def livez(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
 
-        return handle
+    async def readyz(_: web.Request) -> web.Response:
+        wrong = ready()
+        return web.Response(text=f"{wrong or 'ok'}\n", status=503 if wrong else 200)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application = web.Application()
-    application.router.add_routes(
-        [web.get("/livez", probe(alive)), web.get("/readyz", probe(ready)), web.get("/metrics", metrics)]
-    )
+    application.router.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     return application
 
 
@@ -105,7 +105,10 @@ async def listening(
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, ssl_context=certificate.context if certificate else None, backlog=1024)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise CannotListen(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
         found = runner.addresses[0][1]
         yield int(found)
     finally:

@@ -11,9 +11,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from llmjob.api.reader import BadInput, read_yaml
+from llmjob.decision.policy import Policy
 from llmjob.fleet.declared import read_pools
 from llmjob.fleet.fleet import Fleet, Pool
 from llmjob.names import Level
+from llmjob.runtime.paths import LONGEST_SUBDOMAIN, is_name
 
 CONFIG_MAP_PREFIX: Final = "configmap:"
 _KEY: Final = "settings.yaml"
@@ -79,6 +81,28 @@ class Settings(_Section):
         declared = self.inventory.declared
         return replace(fleet, pools=(*fleet.pools, *declared)) if declared else fleet
 
+    def policy(
+        self,
+        level: Level | None = None,
+        *,
+        steering: str | None = None,
+        deniable: bool = True,
+        stale: bool = False,
+        missing: bool = False,
+    ) -> Policy:
+        """The policy at a level and with a namespace's word on steering; None is what these settings say.
+
+        The one place that makes a policy of settings: status and the command line must say what admission does.
+        """
+        return Policy(
+            level=(level or self.default_level) if self.enabled else Level.OFF,
+            inventory_complete=self.inventory.complete,
+            deniable=deniable,
+            stale=stale,
+            missing=missing,
+            steering=(steering or self.steering) == "exclude",
+        )
+
     @classmethod
     def from_text(cls, text: str) -> "Settings":
         """Read settings from YAML; an empty text is the defaults.
@@ -126,7 +150,7 @@ def config_map_of(place: str) -> tuple[str, str] | None:
     if not place.startswith(CONFIG_MAP_PREFIX):
         return None
     namespace, _, name = place.removeprefix(CONFIG_MAP_PREFIX).partition("/")
-    if not namespace or not name or "/" in name:
+    if not (is_name(namespace) and is_name(name, LONGEST_SUBDOMAIN)):
         raise SettingsError(f"{place!r}: write it as configmap:NAMESPACE/NAME")
     return namespace, name
 

@@ -8,7 +8,8 @@ from llmjob.api.llmjob import LLMJob
 from llmjob.api.reader import BadInput, read_llmjob
 from llmjob.fleet.fleet import Fleet
 from llmjob.runtime.access import NoCluster, find_users_access
-from llmjob.runtime.cluster import JOBS, NODES, Cluster, ClusterError
+from llmjob.runtime.cluster import Cluster, ClusterError
+from llmjob.runtime.paths import JOBS, NODES, config_map_path
 from llmjob.runtime.settings import Settings, SettingsError, config_map_of, read_settings, text_of
 
 _DEFAULT_SETTINGS: Final = "configmap:llmjob-system/llmjob-settings"
@@ -21,10 +22,10 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The cluster's fleet as the webhook sees it, whether its inventory is known to be complete, and its jobs."""
+    """The cluster's fleet as the webhook sees it, the operator's settings (defaults where unreadable), and its jobs."""
 
     fleet: Fleet
-    complete: bool
+    settings: Settings
     jobs: dict[tuple[str, str], LLMJob]
     namespace: str
     warnings: tuple[str, ...]
@@ -50,13 +51,10 @@ def take_snapshot(kubeconfig: str | None, context: str | None, settings: str | N
 async def _take(cluster: Cluster, namespace: str, where: str) -> Snapshot:
     warnings: list[str] = []
     async with cluster:
-        fleet = Fleet.from_nodes([node async for node in cluster.list(NODES)])
+        live = Fleet.from_nodes([node async for node in cluster.list(NODES)])
         settings = await _settings(cluster, where, warnings)
         jobs = await _jobs(cluster, warnings)
-    if settings is not None:
-        fleet = settings.with_pools(fleet)
-    complete = settings is not None and settings.inventory.complete
-    return Snapshot(fleet, complete, jobs, namespace, tuple(warnings))
+    return Snapshot(settings.with_pools(live), settings, jobs, namespace, tuple(warnings))
 
 
 async def _jobs(cluster: Cluster, warnings: list[str]) -> dict[tuple[str, str], LLMJob]:
@@ -75,16 +73,16 @@ async def _jobs(cluster: Cluster, warnings: list[str]) -> dict[tuple[str, str], 
     return found
 
 
-async def _settings(cluster: Cluster, where: str, warnings: list[str]) -> Settings | None:
+async def _settings(cluster: Cluster, where: str, warnings: list[str]) -> Settings:
     try:
         config_map = config_map_of(where)
         if config_map is None:
             return read_settings(where)
         namespace, name = config_map
-        found = await cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        found = await cluster.get(config_map_path(namespace, name))
         if found is not None:
             return Settings.from_text(text_of(found))
         warnings.append(f"there are no settings at {where}: the inventory counts as incomplete")
     except (ClusterError, SettingsError) as error:
         warnings.append(f"settings {where} cannot be read ({error}): the inventory counts as incomplete")
-    return None
+    return Settings()

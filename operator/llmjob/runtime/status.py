@@ -14,12 +14,6 @@ from llmjob.workloads.request import Request
 
 Json = dict[str, Any]
 
-# Where the condition Fits, and the metric, say yes or no; everywhere else it is unknown.
-FITS: Final[Mapping[Reason, int]] = {
-    Reason.FITS: 1,
-    Reason.INSUFFICIENT_GPU_MEMORY: 0,
-    Reason.NOT_ENOUGH_GPUS_PER_NODE: 0,
-}
 _OWN: Final = (Condition.ESTIMATED, Condition.FITS)
 _LONGEST: Final = 4096
 _SHORT: Final = 128
@@ -118,20 +112,18 @@ def _estimated(judgement: Judgement) -> tuple[str, str, str]:
 def _fits(judgement: Judgement) -> tuple[str, str, str]:
     worst = judgement.worst
     verdict = worst.verdict
-    state = {1: "True", 0: "False", None: "Unknown"}[FITS.get(verdict.reason)]
+    state = {True: "True", False: "False", None: "Unknown"}[verdict.fits]
     prefix = f"role {worst.name}: " if len(judgement.roles) > 1 else ""
     return state, str(verdict.reason), prefix + verdict.message
 
 
 def _summary(role: RoleJudgement) -> Json:
     request, verdict = role.request, role.verdict
-    summary: Json = {"reason": str(verdict.reason), "task": role.method or role.engine or "Inference"}
+    summary: Json = {"reason": str(verdict.reason)}
     if isinstance(request, Request):
         summary["model"] = request.model.name[:_NAME]
         summary["task"] = role.method or ("Inference" if role.engine is None else f"Inference ({role.engine})")
         summary["gpus"] = f"{request.pods_per_instance}x{request.gpus_per_pod}"
-    else:
-        del summary["task"]
     if verdict.need is not None:
         need = verdict.need
         summary["need"] = f"{gib(need.expected)} ({gib(need.lower)}–{gib(need.upper)}) GiB"
@@ -167,15 +159,9 @@ def _role(role: RoleJudgement) -> Json:
     found["classes"] = [_class(outcome) for outcome in verdict.classes[:_CLASSES]]
     found["excludedClasses"] = list(verdict.excluded_classes[:_CLASSES])
     found["advice"] = [_advice(advice) for advice in verdict.advice[:8]]
-    warnings = _warnings(role)
-    if warnings:
-        found["warnings"] = warnings
+    if verdict.warnings:
+        found["warnings"] = [warning[:_LONGEST] for warning in verdict.warnings[:16]]
     return found
-
-
-def _warnings(role: RoleJudgement) -> list[str]:
-    told = dict.fromkeys((*role.request.warnings, *role.verdict.warnings))
-    return [warning[:_LONGEST] for warning in told][:16]
 
 
 def _component(part: Component) -> Json:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -40,11 +39,10 @@ class Certificate:
         _log.info("certificate %s loaded", self._cert)
         return True
 
-    async def watch(self, changed: Callable[[], None], interval: float = _POLL) -> None:
-        """Look at the files again and again; `changed` is called after each new pair."""
+    async def watch(self, interval: float = _POLL) -> None:
+        """Look at the files again and again."""
         while True:
-            if self.refresh():
-                changed()
+            self.refresh()
             await asyncio.sleep(interval)
 
     def _kept(self) -> str:
@@ -60,9 +58,13 @@ class Certificate:
 
 
 def _expiry(cert: str) -> float | None:
-    """When the first certificate of a PEM file expires, in seconds since the epoch."""
+    """When the first certificate of a PEM file expires, in seconds since the epoch; None where that cannot be read.
+
+    The standard library has no public reader of a certificate that was not a peer's, and a dependency for one date of
+    one metric is not worth it. Should this reader vanish, so does the metric.
+    """
     try:
-        decoded = ssl._ssl._test_decode_cert(cert)  # type: ignore[attr-defined] # noqa: SLF001, no public reader in the library
+        decoded = ssl._ssl._test_decode_cert(cert)  # type: ignore[attr-defined] # noqa: SLF001
         moment = datetime.strptime(decoded["notAfter"], "%b %d %H:%M:%S %Y %Z").replace(tzinfo=UTC)
     except (AttributeError, KeyError, ValueError, OSError):
         return None

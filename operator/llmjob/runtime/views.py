@@ -10,9 +10,11 @@ from llmjob.api.llmjob import LLMJob
 from llmjob.api.reader import BadInput, read_llmjob
 from llmjob.fleet.fleet import Fleet
 from llmjob.fleet.projection import NodeProjection, project
+from llmjob.runtime.kept import Entry, Kept
 
 Clock = Callable[[], float]
 Key = tuple[str, str]
+Object = Mapping[str, Any]
 _DELETED: Final = "DELETED"
 
 
@@ -42,29 +44,32 @@ class NodeView(View):
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         super().__init__(clock)
-        self._nodes: dict[str, NodeProjection] = {}
+        self._nodes: Kept[str, NodeProjection] = Kept()
         self._fleet: Fleet | None = None
 
-    def replace(self, nodes: Iterable[Mapping[str, Any]]) -> None:
-        """A completed LIST: what it lacks is gone."""
-        found = {str(_name(node)): projection for node in nodes if (projection := project(node)) is not None}
-        if found != self._nodes:
-            self._nodes, self._fleet = found, None
+    def begin(self) -> None:
+        """A LIST begins."""
+        self._nodes.begin()
+
+    @staticmethod
+    def read(nodes: Iterable[Object]) -> dict[str, Entry[NodeProjection]]:
+        """What a LIST brought; pure, so that a thread may do it."""
+        return {_name(node): Entry(_version(node), project(node)) for node in nodes}
+
+    def replace(self, listed: Mapping[str, Entry[NodeProjection]]) -> None:
+        """A LIST is complete: what it lacks is gone, unless an event since its begin says otherwise."""
+        if self._nodes.complete(listed):
+            self._fleet = None
         self._touch()
 
-    def apply(self, kind: str | None, node: Mapping[str, Any]) -> bool:
+    def apply(self, kind: str | None, node: Object) -> bool:
         """A watch event; whether it changed anything that an answer depends on."""
         self._touch()
-        name = str(_name(node))
         projection = None if kind == _DELETED else project(node)
-        if self._nodes.get(name) == projection:
-            return False
-        if projection is None:
-            del self._nodes[name]
-        else:
-            self._nodes[name] = projection
-        self._fleet = None
-        return True
+        changed = self._nodes.put(_name(node), Entry(_version(node), projection))
+        if changed:
+            self._fleet = None
+        return changed
 
     @property
     def fleet(self) -> Fleet:
@@ -83,10 +88,10 @@ class SeenJob:
     generation: int
     job: LLMJob | None
     error: BadInput | None
-    content: Mapping[str, Any]
+    content: Object
 
     @classmethod
-    def of(cls, content: Mapping[str, Any]) -> "SeenJob":
+    def of(cls, content: Object) -> "SeenJob":
         """Read an object; whatever is wrong with it is kept, not raised."""
         metadata = content.get("metadata") or {}
         job: LLMJob | None = None
@@ -114,40 +119,52 @@ class JobView(View):
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         super().__init__(clock)
-        self._jobs: dict[Key, SeenJob] = {}
+        self._jobs: Kept[Key, SeenJob] = Kept()
 
-    def replace(self, jobs: Iterable[Mapping[str, Any]]) -> None:
-        """A completed LIST: what it lacks is gone."""
-        self._jobs = {key_of(job): SeenJob.of(plain(job)) for job in jobs}
+    def begin(self) -> None:
+        """A LIST begins."""
+        self._jobs.begin()
+
+    def read(self, jobs: Iterable[Object]) -> dict[Key, Entry[SeenJob]]:
+        """What a LIST brought; for a thread. Jobs of a version that is known are not read again."""
+        return {key: self._entry(key, job) for job in jobs if (key := key_of(job))}
+
+    def replace(self, listed: Mapping[Key, Entry[SeenJob]]) -> set[Key]:
+        """A LIST is complete: what it lacks is gone, unless an event since its begin says otherwise; what changed."""
         self._touch()
+        return self._jobs.complete(listed)
 
-    def apply(self, kind: str | None, job: Mapping[str, Any]) -> Key:
+    def apply(self, kind: str | None, job: Object) -> Key:
         """A watch event, or a fresher reading; the key it was about."""
         self._touch()
         key = key_of(job)
-        if kind == _DELETED:
-            self._jobs.pop(key, None)
-        else:
-            self._jobs[key] = SeenJob.of(plain(job))
+        self._jobs.put(key, Entry(_version(job), None) if kind == _DELETED else self._entry(key, job))
         return key
 
     def find(self, namespace: str, name: str) -> SeenJob | None:
-        return self._jobs.get((namespace, name))
+        entry = self._jobs.find((namespace, name))
+        return entry.value if entry is not None else None
 
     def __iter__(self) -> Iterator[SeenJob]:
-        return iter(tuple(self._jobs.values()))
+        return self._jobs.values()
 
     def __len__(self) -> int:
         return len(self._jobs)
 
+    def _entry(self, key: Key, job: Object) -> Entry[SeenJob]:
+        known, version = self._jobs.find(key), _version(job)
+        if known is not None and version is not None and known.version == version:
+            return known
+        return Entry(version, SeenJob.of(plain(job)))
 
-def key_of(content: Mapping[str, Any]) -> Key:
+
+def key_of(content: Object) -> Key:
     """Namespace and name of an object."""
     metadata = content.get("metadata") or {}
     return str(metadata.get("namespace", "")), str(metadata.get("name", ""))
 
 
-def plain(content: Mapping[str, Any]) -> Mapping[str, Any]:
+def plain(content: Object) -> Object:
     """A copy as plain JSON without managed fields, which are half of an object's size."""
     kept: dict[str, Any] = json.loads(json.dumps({**content}, default=dict))
     if isinstance(kept.get("metadata"), dict):
@@ -155,5 +172,11 @@ def plain(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return kept
 
 
-def _name(node: Mapping[str, Any]) -> object:
-    return (node.get("metadata") or {}).get("name", "")
+def _name(node: Object) -> str:
+    return str((node.get("metadata") or {}).get("name", ""))
+
+
+def _version(content: Object) -> int | None:
+    """An object's resourceVersion as the integer it is; None where it is none."""
+    text = str((content.get("metadata") or {}).get("resourceVersion", ""))
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -1,7 +1,7 @@
 """What a decision looks at, gathered: views, settings of the moment, a cache of verdicts, the level and policy."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -13,6 +13,8 @@ from llmjob.decision.verdict import Verdict
 from llmjob.fleet.fleet import Fleet
 from llmjob.names import Level
 from llmjob.runtime.cluster import ClusterError, Object
+from llmjob.runtime.judgement import Judgement, RoleJudgement
+from llmjob.runtime.paths import is_name
 from llmjob.runtime.settings import Settings
 from llmjob.runtime.views import JobView, NodeView, SeenJob
 from llmjob.workloads.request import AnyRequest
@@ -42,6 +44,7 @@ class World:
     _fleet: tuple[Fleet, Settings, Fleet] | None = None
     _generation: str = ""
     _verdicts: dict[tuple[object, ...], Verdict] = field(default_factory=dict)
+    _deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def fleet(self) -> Fleet:
@@ -61,17 +64,34 @@ class World:
         """The level of a path: a namespace's own, or the operator's default."""
         return self.settings.default_level if word == "default" else Level(word)
 
-    def decide(self, request: AnyRequest, policy: Policy) -> Verdict:
-        """The verdict on a request; asked again on the same fleet it is not estimated anew."""
+    async def decide(self, request: AnyRequest, policy: Policy) -> Verdict:
+        """The verdict on a request; asked again on the same fleet it is not estimated anew.
+
+        Estimating takes a thread, so that probes, watches and other answers never wait for it; one at a time, since
+        two would only share the interpreter, and whoever asks the same meanwhile finds the answer.
+        """
         fleet = self.fleet
-        if fleet.generation != self._generation or len(self._verdicts) >= _REMEMBERED:
-            self._verdicts.clear()
-            self._generation = fleet.generation
+        verdicts = self._verdicts_on(fleet)
         key = (request.namespace, request.name, request.role, request.input_hash, request.pod_gpus, policy)
-        found = self._verdicts.get(key)
+        found = verdicts.get(key)
         if found is None:
-            found = self._verdicts[key] = decide(request, fleet, policy)
+            async with self._deciding:
+                found = verdicts.get(key)
+                if found is None:
+                    found = verdicts[key] = await asyncio.to_thread(decide, request, fleet, policy)
         return found
+
+    async def judge(self, seen: SeenJob, requests: Sequence[AnyRequest], policy: Policy) -> Judgement:
+        """The verdicts on every role of a job."""
+        roles = [RoleJudgement(request=request, verdict=await self.decide(request, policy)) for request in requests]
+        return Judgement(namespace=seen.namespace, name=seen.name, roles=tuple(roles))
+
+    def _verdicts_on(self, fleet: Fleet) -> dict[tuple[object, ...], Verdict]:
+        """Verdicts given on this fleet; those of another, or too many, are forgotten."""
+        if fleet.generation != self._generation or len(self._verdicts) >= _REMEMBERED:
+            # A new one: a verdict under way is put into the one that it was looked up in.
+            self._verdicts, self._generation = {}, fleet.generation
+        return self._verdicts
 
     async def job(self, namespace: str, name: str) -> LLMJob | Missing:
         """The job a pod names: from the view, else by one bounded GET. One that cannot be read counts as no answer."""
@@ -81,7 +101,9 @@ class World:
         return await self.read_again(namespace, name)
 
     async def read_again(self, namespace: str, name: str) -> LLMJob | Missing:
-        """The job as stored now, by one bounded GET."""
+        """The job as stored now, by one bounded GET; what cannot be a job's name is none."""
+        if not (is_name(namespace) and is_name(name)):
+            return Missing.NOT_FOUND
         try:
             async with asyncio.timeout(_GET):
                 found = await self.find_job(namespace, name, _GET)
@@ -89,5 +111,5 @@ class World:
             return Missing.NO_ANSWER
         if found is None:
             return Missing.NOT_FOUND
-        job = SeenJob.of(found).job
+        job = (await asyncio.to_thread(SeenJob.of, found)).job
         return job if job is not None else Missing.NO_ANSWER

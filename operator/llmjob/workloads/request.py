@@ -30,12 +30,6 @@ class Request:
     pod_gpus: int | None = None
     enforcement: Level | None = None
     input_hash: str = ""
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def gpus(self) -> int:
-        """GPUs of one instance."""
-        return self.pods_per_instance * self.gpus_per_pod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +47,6 @@ class UnknownRequest:
     pods_per_instance: int = 1
     enforcement: Level | None = None
     input_hash: str = ""
-    warnings: tuple[str, ...] = ()
 
 
 AnyRequest: TypeAlias = Request | UnknownRequest

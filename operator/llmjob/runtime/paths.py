@@ -1,0 +1,38 @@
+"""Paths of the API server. Names come from labels that users write, so none gets into a path unchecked or unquoted."""
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+from llmjob.api.patterns import NAME
+from llmjob.names import GROUP, PLURAL, VERSION
+
+NODES: Final = "/api/v1/nodes"
+JOBS: Final = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
+# Of an LLMJob, which is a label's value too, and of a namespace; and of most other objects.
+LONGEST_NAME: Final = 63
+LONGEST_SUBDOMAIN: Final = 253
+
+
+def job_path(namespace: str, name: str) -> str:
+    """The path of one LLMJob."""
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{_quoted(namespace)}/{PLURAL}/{_quoted(name)}"
+
+
+def config_map_path(namespace: str, name: str) -> str:
+    """The path of one ConfigMap."""
+    return f"/api/v1/namespaces/{_quoted(namespace)}/configmaps/{_quoted(name)}"
+
+
+def events_path(namespace: str) -> str:
+    """The path of a namespace's events."""
+    return f"/api/v1/namespaces/{_quoted(namespace)}/events"
+
+
+def is_name(text: str, longest: int = LONGEST_NAME) -> bool:
+    """Whether an object can have this name at all."""
+    return len(text) <= longest and re.fullmatch(NAME, text) is not None
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
