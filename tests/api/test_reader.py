@@ -123,7 +123,7 @@ def test_status_is_not_read():
 
 def test_of_metadata_only_the_name_is_checked():
     job = read_llmjob(llmjob({"model": {"id": "a"}, "inference": {}}, labels=3, generation="x", namespace="n")).job
-    assert (job.metadata.name, job.metadata.namespace, job.metadata.generation) == ("a", "n", None)
+    assert (job.metadata.name, job.metadata.namespace) == ("a", "n")
 
 
 def test_before_a_name_is_generated_its_prefix_stands_for_it():

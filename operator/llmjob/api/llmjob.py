@@ -121,8 +121,6 @@ class Metadata(ApiModel):
 
     name: Annotated[str, Field(max_length=63, pattern=NAME)]
     namespace: str | None = None
-    generation: int | None = None
-    uid: str | None = None
 
 
 class LLMJob(ApiModel):

@@ -17,7 +17,6 @@ from llmjob.names import API_VERSION, KIND
 __all__ = ["BadInput", "FieldError", "ReadLLMJob", "read_llmjob", "read_yaml", "suggestion"]
 
 _TOP_LEVEL: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
-_METADATA: Final = {"namespace": str, "generation": int, "uid": str}
 _LONGEST_PREFIX: Final = 58  # the API server appends five characters
 _FREE_FORM: Final = frozenset({"config", "node_selector"})
 
@@ -86,8 +85,8 @@ def _identity(content: Mapping[str, Any]) -> Iterator[FieldError]:
 
 
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Of metadata only the name counts; before the API server gives one, it is what generateName begins with."""
-    kept = {key: metadata[key] for key, kind in _METADATA.items() if isinstance(metadata.get(key), kind)}
+    """Name and namespace; before the API server gives a name, it is what generateName begins with."""
+    kept = {"namespace": metadata["namespace"]} if isinstance(metadata.get("namespace"), str) else {}
     if metadata.get("name") is not None:
         kept["name"] = metadata["name"]
     elif isinstance(metadata.get("generateName"), str):

@@ -102,6 +102,10 @@ class Controller:
             self._judgements.pop(key, None)
             return
         judgement = await self._judge(seen)
+        if self._world.jobs.find(*key) is not seen:
+            # Changed meanwhile: one write for what it is now, none for what it was.
+            self._due[key] = None
+            return
         if judgement is None:
             self._judgements.pop(key, None)
         else:
