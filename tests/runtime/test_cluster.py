@@ -17,9 +17,14 @@ class Server:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, dict[str, str], str, dict[str, str]]] = []
         self.status = 200
+        self.text: str | None = None
+        self.raw: list[str] = []
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.text()
+        self.raw.append(request.raw_path)
+        if self.text is not None:
+            return web.Response(text=self.text, content_type="application/json")
         self.asked.append((request.method, request.path, dict(request.query), body, dict(request.headers)))
         if self.status != 200:
             return web.json_response({"message": "said"}, status=self.status)
@@ -83,3 +88,30 @@ async def test_no_answer_is_an_error_without_a_status():
         with pytest.raises(ClusterError, match="no answer") as error:
             [item async for item in cluster.list(JOBS)]
     assert error.value.status is None
+
+
+async def test_a_token_that_cannot_be_read_is_an_error_of_the_cluster(rig):
+    _, cluster, token = rig
+    token.unlink()
+    with pytest.raises(ClusterError, match="token"):
+        await cluster.get("/x")
+
+
+async def test_a_ca_that_cannot_be_read_is_an_error_of_the_cluster(tmp_path):
+    with pytest.raises(ClusterError, match="credentials"):
+        async with Cluster(Access(server="https://127.0.0.1:9", ca_file=str(tmp_path / "absent"))):
+            pass
+
+
+@pytest.mark.parametrize("text", ["<html>", "[]", "", '{"a": '])
+async def test_an_answer_that_is_no_json_object_is_an_error_of_the_cluster(rig, text):
+    server, cluster, _ = rig
+    server.text = text
+    with pytest.raises(ClusterError, match="no JSON object"):
+        await cluster.get("/x")
+
+
+async def test_a_name_stays_quoted_on_the_wire(rig):
+    server, cluster, _ = rig
+    await cluster.find_job("team", "../../team-b/llmjobs/secret", timeout=0.5)
+    assert server.raw == ["/apis/llmjob.dev/v1alpha1/namespaces/team/llmjobs/..%2F..%2Fteam-b%2Fllmjobs%2Fsecret"]

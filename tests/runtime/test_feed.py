@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import pytest
 
@@ -7,6 +8,7 @@ from llmjob.runtime.cluster import ClusterError
 from llmjob.runtime.feed import Feed, NotInstalled
 from llmjob.runtime.paths import JOBS, NODES
 from llmjob.runtime.settings import SettingsError
+from llmjob.runtime.views import SeenJob
 
 
 class Lists:
@@ -103,3 +105,74 @@ async def test_a_list_that_fails_leaves_the_views_and_is_tried_again(rig, made):
     await asyncio.sleep(0.1)
     assert [found.name for found in world.fleet.classes()] == ["nvidia-l4"]
     keeping.cancel()
+
+
+async def test_what_a_list_changed_is_told_of(rig, made):
+    world, lists = rig
+    world.jobs.apply(None, made.job("gone"))
+    world.jobs.apply(None, made.job("same"))
+    lists.found[JOBS] = [made.job("same"), made.job("new")]
+    told = []
+    await Feed(world, lists, job_changed=told.append).list_all()
+    assert sorted(told) == [("team", "gone"), ("team", "new")]
+
+
+async def test_events_during_a_slow_list_are_not_undone_by_it(rig, made):
+    world, _ = rig
+    old, new = made.job("one", parameters="7B"), made.job("one", parameters="8B")
+    node, moved = made.node("a", made.t4), made.node("a", made.l4)
+    old["metadata"]["resourceVersion"] = node["metadata"]["resourceVersion"] = "9"
+    new["metadata"]["resourceVersion"] = moved["metadata"]["resourceVersion"] = "10"
+
+    class Slow(Lists):
+        async def list(self, path):
+            if path == JOBS:
+                world.jobs.apply("MODIFIED", new)
+                yield old
+            else:
+                world.nodes.apply("MODIFIED", moved)
+                yield node
+
+    await Feed(world, Slow()).list_all()
+    assert world.jobs.find("team", "one").job.spec.model.parameters == "8B"
+    assert [found.name for found in world.fleet.classes()] == ["nvidia-l4"]
+
+
+async def test_the_loop_is_free_while_a_list_is_read(rig, made, monkeypatch):
+    world, lists = rig
+    lists.found[JOBS] = [made.job("one")]
+    loop = threading.get_ident()
+    threads = []
+    real = SeenJob.of
+    monkeypatch.setattr(SeenJob, "of", lambda content: threads.append(threading.get_ident()) or real(content))
+    await Feed(world, lists).list_all()
+    assert threads
+    assert loop not in threads
+
+
+async def test_a_list_that_fails_is_told_of_since_the_view_may_be_too_old_now(rig):
+    world, lists = rig
+    world.settings = type(world.settings).from_text("views: {listInterval: 10ms}")
+    lists.error = {NODES: ClusterError("no answer")}
+    told = asyncio.Event()
+    keeping = asyncio.ensure_future(Feed(world, lists, fleet_changed=told.set).keep_listing())
+    await asyncio.wait_for(told.wait(), 5)
+    keeping.cancel()
+
+
+async def test_watch_events_reach_the_views_and_are_told_of(rig, made, monkeypatch):
+    world, lists = rig
+    handlers = {}
+
+    def event(*resource, registry):  # noqa: ARG001, as Kopf names it
+        return lambda handler: handlers.setdefault(resource[-1], handler)
+
+    monkeypatch.setattr(module.kopf.on, "event", event)
+    told = []
+    feed = Feed(world, lists, fleet_changed=lambda: told.append("fleet"), job_changed=told.append)
+    feed.register(None)
+    await handlers["llmjobs"](event={"type": "ADDED", "object": made.job("one")})
+    assert world.jobs.find("team", "one")
+    await handlers["nodes"](event={"type": "ADDED", "object": made.node("new", made.a100)})
+    await handlers["nodes"](event={"type": "MODIFIED", "object": made.node("new", made.a100)})
+    assert told == [("team", "one"), "fleet"]

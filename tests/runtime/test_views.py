@@ -71,3 +71,55 @@ def test_a_job_that_cannot_be_read_is_seen_with_its_error(made):
     seen = SeenJob.of(made.job(fineTuning={}))
     assert seen.job is None
     assert seen.error.errors
+
+
+def versioned(content, version):
+    content["metadata"]["resourceVersion"] = str(version)
+    return content
+
+
+def test_a_job_deleted_during_a_list_does_not_come_back(made):
+    view = JobView()
+    view.replace(view.read([versioned(made.job("one"), 5)]))
+    view.begin()
+    listed = view.read([versioned(made.job("one"), 5)])
+    view.apply("DELETED", versioned(made.job("one"), 8))
+    view.replace(listed)
+    assert view.find("team", "one") is None
+
+
+def test_a_job_changed_during_a_list_stays_changed(made):
+    view = JobView()
+    view.begin()
+    listed = view.read([versioned(made.job("one", parameters="7B"), 99)])
+    view.apply("MODIFIED", versioned(made.job("one", parameters="8B"), 100))
+    view.replace(listed)
+    assert view.find("team", "one").job.spec.model.parameters == "8B"
+
+
+def test_a_node_that_came_or_went_during_a_list_is_what_the_events_said(made):
+    view = NodeView()
+    view.begin()
+    listed = view.read([versioned(made.node("old", made.t4), 5)])
+    view.apply("DELETED", versioned(made.node("old", made.t4), 7))
+    view.apply("ADDED", versioned(made.node("new", made.l4), 8))
+    view.replace(listed)
+    assert [found.name for found in view.fleet.classes()] == ["nvidia-l4"]
+
+
+def test_a_job_of_a_known_version_is_not_read_again(made):
+    view = JobView()
+    view.replace(view.read([versioned(made.job("one"), 5)]))
+    before = view.find("team", "one")
+    view.replace(view.read([versioned(made.job("one"), 5)]))
+    view.apply("MODIFIED", versioned(made.job("one"), 5))
+    assert view.find("team", "one") is before
+    view.replace(view.read([versioned(made.job("one"), 6)]))
+    assert view.find("team", "one") is not before
+
+
+def test_a_version_that_is_no_number_is_unknown(made):
+    view = JobView()
+    view.apply("ADDED", versioned(made.job("one", parameters="7B"), "x9"))
+    view.apply("MODIFIED", versioned(made.job("one", parameters="8B"), "x8"))
+    assert view.find("team", "one").job.spec.model.parameters == "8B"
