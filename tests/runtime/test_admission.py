@@ -1,12 +1,20 @@
 """Rules of admission that a cluster would show only by luck: what is re-read, what is stale, what passes."""
 
+import threading
+
 import pytest
 
+from llmjob.runtime import admission
+from llmjob.runtime import world as world_module
 from llmjob.runtime.admission import Admission
 from llmjob.runtime.cluster import ClusterError
 
 VALIDATE = {"level": "enforce", "resource": "pods", "verb": "validate"}
 MUTATE = {"level": "enforce", "resource": "pods", "verb": "mutate"}
+CONFIG = {
+    "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "intermediate_size": 128, "vocab_size": 128,
+}  # fmt: skip
 JOBS = {"level": "enforce", "resource": "llmjobs", "verb": "validate"}
 
 
@@ -194,3 +202,44 @@ async def test_a_controllers_pod_is_denied_under_strict_alone(made, level, owned
         pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "r", "controller": True}]
     answer = await Admission(world)({**VALIDATE, "level": level}, made.request(pod))
     assert answer.allowed is allowed
+
+
+async def test_where_judging_takes_too_long_the_request_is_allowed_with_a_warning(made, monkeypatch):
+    monkeypatch.setattr(admission, "_IN_TIME", 0.05)
+    let_go = threading.Event()
+    monkeypatch.setattr(world_module, "decide", lambda *_: let_go.wait(5))
+    answer = await Admission(made.world())(JOBS, made.request(made.job()))
+    let_go.set()
+    assert (answer.allowed, answer.reason) == (True, "Timeout")
+    assert "unjudged" in answer.warnings[0]
+
+
+async def test_an_update_that_leaves_what_is_wrong_as_it_was_is_not_refused(made):
+    wrong = made.job(topology={"gpusPerPod": 3})
+    wrong["spec"]["parallelism"] = {"tensor": 3}
+    wrong["spec"]["model"] = {"config": CONFIG}
+    relabelled = {**wrong, "metadata": {**wrong["metadata"], "labels": {"a": "b"}}}
+    review = Admission(made.world())
+    refused = await review(JOBS, made.request(wrong))
+    assert (refused.allowed, refused.code, refused.reason) == (False, 422, "BadInput")
+    allowed = await review(JOBS, made.request(relabelled, old=wrong, operation="UPDATE"))
+    assert (allowed.allowed, allowed.reason) == (True, "BadInput")
+
+
+async def test_a_jobs_own_verdict_is_not_taken_for_what_steering_adds_to_its_pods(made, apply_patch):
+    # Judged where its selector allows, the job excludes nothing; its pods, wherever they may run, exclude small cards.
+    job = made.job(parameters="25B", pool="big")
+    world = made.world(jobs=(job,), settings="{}")
+    review = Admission(world)
+    await review(JOBS, made.request(job))
+    pod = made.pod()
+    patched = apply_patch(pod, (await review(MUTATE, made.request(pod))).patch)
+    assert "affinity" in patched["spec"]
+    second = await review(MUTATE, made.request(patched))
+    assert second.patch == ()
+
+
+async def test_a_label_that_is_no_jobs_name_is_a_job_that_is_not_there(made):
+    store = made.store_class()
+    answer = await Admission(made.world(store=store))(VALIDATE, made.request(made.pod("../../team-b/llmjobs/secret")))
+    assert (answer.allowed, answer.reason, store.asked) == (True, "Pending", 0)

@@ -1,5 +1,6 @@
 """The controller against a cluster that fails, and one that answers."""
 
+import asyncio
 import copy
 from typing import Any
 
@@ -17,6 +18,7 @@ class Cluster:
         self.patches: list[Any] = []
         self.events: list[Any] = []
         self.gone = False
+        self.meanwhile: Any = None
 
     async def patch_status(self, namespace: str, name: str, patch: Any) -> Any:
         if self.failures:
@@ -27,6 +29,8 @@ class Cluster:
             return None
         stored = copy.deepcopy(dict(self.world.jobs.find(namespace, name).content))
         stored["status"] = {**stored.get("status", {}), **patch["status"]}
+        if self.meanwhile is not None:
+            self.meanwhile()
         return stored
 
     async def post_event(self, namespace: str, event: Any) -> None:
@@ -134,3 +138,109 @@ async def test_a_bug_with_one_job_does_not_keep_the_others_from_their_status(rig
     monkeypatch.setattr(module, "decide", decide)
     await controller.work_off()
     assert [name for _, name, _ in cluster.patches] == ["other"]
+
+
+async def test_others_run_between_two_jobs(rig, made):
+    world, _, controller = rig
+    for number in range(5):
+        world.jobs.apply(None, made.job(f"job{number}"))
+    await controller.work_off()
+    controller.resync()
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.ensure_future(others())
+    await controller.work_off()
+    running.cancel()
+    assert turns >= 6
+
+
+async def test_others_run_between_two_jobs_that_cannot_be_read(rig, made):
+    world, _, controller = rig
+    world.jobs.replace(world.jobs.read(made.job(f"job{number}", fineTuning={}) for number in range(6)))
+    await controller.work_off()
+    controller.resync()
+    turns = []
+    asyncio.get_running_loop().call_soon(turns.append, 1)
+    await controller.work_off()
+    assert turns
+
+
+async def test_jobs_that_did_not_change_are_not_estimated_anew(rig, monkeypatch):
+    from llmjob.runtime import world as module
+
+    _, _, controller = rig
+    await controller.work_off()
+    monkeypatch.setattr(module, "decide", lambda *_: pytest.fail("decided anew"))
+    controller.resync()
+    assert await controller.work_off() == []
+    assert [found.name for found in controller.judgements()] == ["job"]
+
+
+async def test_what_the_watch_brought_during_the_write_is_not_undone_by_its_answer(rig, made):
+    world, cluster, controller = rig
+    newer = made.job(parameters="8B", generation=2)
+    cluster.meanwhile = lambda: world.jobs.apply("MODIFIED", newer)
+    await controller.work_off()
+    assert world.jobs.find("team", "job").generation == 2
+
+
+async def test_a_job_deleted_during_the_write_does_not_come_back(rig, made):
+    world, cluster, controller = rig
+    cluster.meanwhile = lambda: world.jobs.apply("DELETED", made.job())
+    await controller.work_off()
+    assert world.jobs.find("team", "job") is None
+
+
+async def test_a_job_that_changes_while_it_is_judged_gets_one_status_for_what_it_is_now(rig, made, monkeypatch):
+    world, cluster, controller = rig
+    real = type(world).judge
+
+    async def judge(self: Any, seen: Any, *rest: Any) -> Any:
+        if seen.generation == 1:
+            self.jobs.apply("MODIFIED", made.job(parameters="8B", generation=2))
+        return await real(self, seen, *rest)
+
+    monkeypatch.setattr(type(world), "judge", judge)
+    await controller.work_off()
+    [(_, _, patch)] = cluster.patches
+    assert patch["status"]["observedGeneration"] == 2
+
+
+async def test_a_view_that_grew_too_old_to_deny_by_makes_status_stale(made):
+    clock = made.clock_class()
+    world = made.world(made.node("small", made.t4), jobs=(made.job(parameters="13B"),), clock=clock)
+    cluster = Cluster(world)
+    controller = Controller(world, cluster, now=lambda: "2026-01-01T00:00:00Z")
+    await controller.work_off()
+    clock.now += 601
+    await controller.work_off()
+    world.nodes.apply("MODIFIED", made.node("small", made.t4))
+    await controller.work_off()
+    assert [event["reason"] for _, event in cluster.events] == [
+        "InsufficientGPUMemory",
+        "Stale",
+        "InsufficientGPUMemory",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "excluded"),
+    [
+        ("{}", ["nvidia-l4", "nvidia-t4"]),
+        ("steering: 'off'", []),
+        ("defaultEnforcement: audit", []),
+        ("enabled: false", []),
+    ],
+)
+async def test_the_classes_that_status_excludes_are_those_that_admission_would(made, settings, excluded):
+    world = made.world(jobs=(made.job(parameters="25B"),), settings=settings)
+    cluster = Cluster(world)
+    await Controller(world, cluster).work_off()
+    [(_, _, patch)] = cluster.patches
+    assert sorted(patch["status"]["roles"][0]["excludedClasses"]) == excluded
