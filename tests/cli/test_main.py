@@ -323,3 +323,9 @@ def test_settings_without_a_cluster_are_usage():
 def test_completion_offers_files_cards_names_and_models(words, expected):
     env = {"_LLMJOB_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     assert expected in llmjob(env=env).stdout
+
+
+@pytest.mark.parametrize("place", [("--fleet", "-"), ("--gpu", "t4")])
+def test_gpus_that_were_named_are_all_there_are(place):
+    shown = llmjob("check", "--parameters", "70B", *place, "-o", "json", stdin="[{name: t4, nodes: 1}]")
+    assert [record["reason"] for record in json.loads(shown.stdout)] == ["InsufficientGPUMemory"]

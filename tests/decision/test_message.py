@@ -146,6 +146,18 @@ class TestAdvice:
         )
         assert [way.value for way in there.advice] == ["nvidia-l4"]
 
+    def test_shares_of_one_card_are_no_gpus_to_spread_a_job_over(self):
+        def spread(billions, count, labels):
+            node = gpu_node(
+                "a", "NVIDIA-A100-SXM4-80GB", 81920, count, labels=labels, allocatable={"nvidia.com/gpu": "4"}
+            )
+            return [
+                way.field for way in decide(request(asked), fleet([node]), Policy()).advice if "tensor" in way.field
+            ]
+
+        assert spread(8, 1, {"nvidia.com/gpu.replicas": "4"}) == []
+        assert spread(30, 4, {})
+
 
 def verdict_of(message, name="job"):
     return Verdict(name=name, reason=Reason.TIGHT, message=message, action=Action.WARN)

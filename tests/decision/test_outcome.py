@@ -7,7 +7,7 @@ from llmjob.decision.outcome import Estimates, judge_class
 from llmjob.decision.verdict import Outcome
 from llmjob.estimator.interval import Interval, Range
 from llmjob.estimator.result import Budget, Estimate, Limit
-from llmjob.fleet.gpu_class import GPUClass, Sharing
+from llmjob.fleet.gpu_class import GPUClass, Sharing, gpu_of
 from tests.decision.cases import request
 
 
@@ -108,3 +108,12 @@ def test_classes_that_offer_the_same_share_one_estimate(monkeypatch):
     for found in (gpu_class(), gpu_class(gpus_per_node=4), gpu_class(lower=80)):
         judge_class(found, estimates, 1)
     assert [gpu.usable.lower for gpu in made] == [90, 80]
+
+
+def test_cards_of_one_product_and_memory_share_an_estimate_and_others_do_not(monkeypatch):
+    asked = []
+    monkeypatch.setattr(outcome, "estimate", lambda *question: asked.append(question[2].product))
+    estimates = Estimates(request().model, request().task)
+    for product, upper in (("A", 100), ("A", 100), ("B", 100), ("B", 101)):
+        estimates.on(gpu_of(GPUClass(name=product, vendor="nvidia", product=product, usable=Range(90, upper))))
+    assert asked == ["A", "B", "B"]

@@ -96,6 +96,12 @@ class TestDecided:
         (found,) = decide(request(FITS_NOTHING), gpus, self.policy(Level.ENFORCE)).exclusions
         assert found.values == ("NVIDIA-L4", "Tesla-T4")
 
+    def test_where_one_card_is_too_small_and_the_other_node_has_too_few_nothing_fits_either(self):
+        gpus = fleet(t4(count=4), l4())
+        asked = request(11, gpus_per_pod=4)
+        assert decide(asked, gpus, self.policy()).exclusions == ()
+        assert decide(asked, gpus, self.policy(Level.ENFORCE)).exclusions == (T4_OFF,)
+
     def test_an_unknown_class_is_somewhere_to_go(self):
         assert decide(request(FITS_NOTHING), fleet(t4(), unified()), self.policy()).exclusions == (T4_OFF,)
 

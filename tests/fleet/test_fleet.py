@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from llmjob.fleet.declared import read_pools
 from llmjob.fleet.fleet import Fleet
 from llmjob.fleet.gpu_argument import parse
 from llmjob.fleet.gpu_class import gpu_of
@@ -110,6 +111,25 @@ def test_a_heartbeat_does_not_change_a_projection_but_a_label_does():
     assert project(gpu_node(labels={"nvidia.com/gfd.timestamp": "2"})) == before
     assert project(gpu_node(labels={"zone": "b"})) != before
     assert project(node()) is None
+
+
+def test_a_label_that_repeats_the_nodes_name_is_its_own():
+    (found,) = Fleet.from_nodes([gpu_node(name, labels={"example.com/id": name}) for name in "ab"]).groups.values()
+    assert [node.own_labels for node in found] == [
+        (("example.com/id", name), ("kubernetes.io/hostname", name)) for name in "ab"
+    ]
+    fleet = Fleet.from_nodes([gpu_node(name, labels={"example.com/id": name}) for name in "ab"])
+    (chosen,) = fleet.eligible(Scheduling(node_selector={"example.com/id": "b"}))
+    assert chosen.nodes == 1
+
+
+def test_gpus_of_a_class_are_counted_over_its_nodes_and_pools():
+    nodes = [gpu_node("a", count=4), gpu_node("b", count=2)]
+    pools = Fleet.of_classes([parse("l4x8")]).pools
+    counted = Fleet.of(
+        filter(None, map(project, nodes)), pools=[*pools, *read_pools([{"name": "l4", "gpusPerNode": 4, "nodes": 5}])]
+    )
+    assert counted.gpus() == {"nvidia-t4": 6, "nvidia-l4": 20}
 
 
 class TestGeneration:

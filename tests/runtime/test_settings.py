@@ -1,5 +1,6 @@
 import pytest
 
+from llmjob.decision.policy import Policy
 from llmjob.fleet.fleet import Fleet
 from llmjob.names import Level
 from llmjob.runtime.settings import Settings, SettingsError, config_map_of, read_settings, text_of
@@ -80,3 +81,27 @@ def test_a_config_map_holds_settings_under_its_key_or_its_only_one():
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"absent\.yaml: No such file"):
         read_settings(str(tmp_path / "absent.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "expected"),
+    [
+        ("", {}, Policy(level=Level.WARN)),
+        ("defaultEnforcement: strict", {}, Policy(level=Level.STRICT)),
+        ("defaultEnforcement: strict", {"level": Level.AUDIT}, Policy(level=Level.AUDIT)),
+        ("inventory: {complete: true}", {"stale": True}, Policy(inventory_complete=True, stale=True)),
+        ("", {"missing": True, "deniable": False}, Policy(missing=True, deniable=False)),
+        ("steering: 'off'", {}, Policy(steering=False)),
+        ("steering: 'off'", {"steering": "exclude"}, Policy(steering=True)),
+        ("", {"steering": "off"}, Policy(steering=False)),
+        ("enabled: false", {"level": Level.STRICT}, Policy(level=Level.OFF)),
+    ],
+)
+def test_a_policy_is_the_settings_word_and_the_moments(text, given, expected):
+    assert Settings.from_text(text).policy(**given) == expected
+
+
+@pytest.mark.parametrize("place", ["configmap:../x/y", "configmap:n/..", "configmap:n/A", "configmap:n/a/b"])
+def test_a_config_map_has_names_that_objects_can_have(place):
+    with pytest.raises(SettingsError, match="NAMESPACE/NAME"):
+        config_map_of(place)
