@@ -9,6 +9,7 @@ from benchmarks.accuracy.case import Row
 from benchmarks.accuracy.groups import Group
 from benchmarks.accuracy.serving_cases import SERVING_READERS, ServingCase
 from llmjob.estimator.estimate import estimate
+from llmjob.estimator.interval import too_large
 from llmjob.estimator.result import Estimate, Unknown
 
 UNDER: Final = Fraction(97, 100)
@@ -105,4 +106,4 @@ def _starts(answer: Estimate) -> bool:
 
 def _too_large(answer: Estimate) -> bool:
     budget = answer.budget
-    return budget is not None and budget.available is not None and budget.needed.lower > budget.available.upper
+    return budget is not None and budget.available is not None and too_large(budget.needed, budget.available)

@@ -1,5 +1,6 @@
 """Advice: one change at a time, each of which really makes the job fit."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,17 @@ T4 = GPU(name="nvidia-t4", vendor="nvidia", usable=Range(int(14.56 * GiB), int(1
 A100 = GPU(name="nvidia-a100-80gb", vendor="nvidia", usable=Range.exact(int(79.14 * GiB)))
 
 
+def nodes_of(gpus: int) -> Callable[[Task], bool]:
+    """Every degree that one node of so many GPUs holds."""
+
+    def possible(task: Task) -> bool:
+        degrees = task.parallelism
+        shared = degrees.tensor * degrees.pipeline * degrees.context
+        return shared * (degrees.data if isinstance(task, FineTuning) else 1) <= gpus
+
+    return possible
+
+
 def fits(model: Model, task: Task, gpu: GPU) -> bool:
     found = estimate(model, task, gpu)
     assert isinstance(found, Estimate)
@@ -40,12 +52,12 @@ def by_field(changes: tuple[Change, ...]) -> dict[str, str]:
 
 
 def test_a_job_that_fits_needs_no_advice() -> None:
-    assert advise(MODEL, Inference(max_model_len=2048), A100, 8) == ()
+    assert advise(MODEL, Inference(max_model_len=2048), A100, nodes_of(8)) == ()
 
 
 def test_every_change_makes_it_fit_and_the_next_milder_one_does_not() -> None:
     task = Inference(max_model_len=8192, concurrency=16)
-    found = by_field(advise(MODEL, task, L4, 8))
+    found = by_field(advise(MODEL, task, L4, nodes_of(8)))
     tensor = int(found["spec.parallelism.tensor"])
     assert fits(MODEL, replace(task, parallelism=Parallelism(tensor=tensor)), L4)
     assert not fits(MODEL, replace(task, parallelism=Parallelism(tensor=tensor // 2)), L4)
@@ -56,40 +68,60 @@ def test_every_change_makes_it_fit_and_the_next_milder_one_does_not() -> None:
 
 def test_concurrency_and_length_are_halved_until_they_fit() -> None:
     task = Inference(max_model_len=8192, concurrency=64)
-    found = by_field(advise(MODEL, task, L4, 1))
+    found = by_field(advise(MODEL, task, L4, nodes_of(1)))
     concurrency = int(found["spec.inference.concurrency"])
     assert fits(MODEL, replace(task, concurrency=concurrency), L4)
     assert not fits(MODEL, replace(task, concurrency=2 * concurrency), L4)
     alone = Inference(max_model_len=131072)
-    length = int(by_field(advise(MODEL, alone, L4, 1))["spec.inference.maxModelLen"])
+    length = int(by_field(advise(MODEL, alone, L4, nodes_of(1)))["spec.inference.maxModelLen"])
     assert fits(MODEL, replace(alone, max_model_len=length), L4)
     assert not fits(MODEL, replace(alone, max_model_len=2 * length), L4)
 
 
 def test_a_node_bounds_parallelism() -> None:
     task = Inference(max_model_len=8192, concurrency=16)
-    assert "spec.parallelism.tensor" not in by_field(advise(MODEL, task, L4, 1))
-    assert "spec.parallelism.tensor" in by_field(advise(MODEL, task, L4, None))
+    assert "spec.parallelism.tensor" not in by_field(advise(MODEL, task, L4, nodes_of(1)))
+    assert "spec.parallelism.tensor" in by_field(advise(MODEL, task, L4, nodes_of(10**6)))
 
 
 def test_weights_are_not_quantised_twice() -> None:
     task = Inference(max_model_len=8192)
-    assert by_field(advise(MODEL, task, T4, 1)).get("spec.model.quantization") in {"FP8", "AWQ"}
-    assert "spec.model.quantization" not in by_field(advise(replace(MODEL, quantization="FP8"), task, T4, 1))
+    assert by_field(advise(MODEL, task, T4, nodes_of(1))).get("spec.model.quantization") in {"FP8", "AWQ"}
+    assert "spec.model.quantization" not in by_field(advise(replace(MODEL, quantization="FP8"), task, T4, nodes_of(1)))
 
 
 def test_full_fine_tuning_is_advised_to_shard_or_to_train_adapters() -> None:
     task = FineTuning(method="Full", micro_batch_size=1, sequence_length=1024, activation_checkpointing="Full")
-    found = by_field(advise(MODEL, task, A100, 8))
+    found = by_field(advise(MODEL, task, A100, nodes_of(8)))
     assert fits(MODEL, replace(task, method=found["spec.fineTuning.method"]), A100)
-    degree = int(found["spec.fineTuning.sharding.degree"])
-    sharded = replace(task, sharding=Sharding(strategy="FSDP", degree=degree), parallelism=Parallelism(data=degree))
+    strategy, degree = found["spec.fineTuning.sharding.strategy,spec.parallelism.data"].split(",")
+    sharded = replace(task, sharding=Sharding(strategy=strategy), parallelism=Parallelism(data=int(degree)))
     assert fits(MODEL, sharded, A100)
+
+
+@pytest.mark.parametrize(
+    ("sharding", "fields"),
+    [
+        (None, ["sharding.strategy", "parallelism.data"]),
+        (Sharding(strategy="DDP"), ["sharding.strategy", "parallelism.data"]),
+        (Sharding(strategy="DDP", degree=2), ["sharding.strategy", "sharding.degree", "parallelism.data"]),
+        (Sharding(strategy="ZeRO3"), ["parallelism.data"]),
+        (Sharding(strategy="FSDP", degree=2), ["sharding.degree", "parallelism.data"]),
+    ],
+)
+def test_sharding_advice_names_every_field_that_changes(sharding: Sharding | None, fields: list[str]) -> None:
+    task = FineTuning(
+        method="Full", micro_batch_size=1, sequence_length=512, sharding=sharding, parallelism=Parallelism(data=2)
+    )
+    names = [change.field for change in advise(MODEL, task, A100, nodes_of(8))]
+    assert any(
+        [part.split(".", 1)[1].removeprefix("fineTuning.") for part in name.split(",")] == fields for name in names
+    )
 
 
 def test_a_micro_batch_is_halved_until_it_fits() -> None:
     task = FineTuning(method="QLoRA", micro_batch_size=64, sequence_length=2048, activation_checkpointing="Full")
-    found = by_field(advise(MODEL, task, A100, 1))
+    found = by_field(advise(MODEL, task, A100, nodes_of(1)))
     batch = int(found["spec.fineTuning.microBatchSize"])
     assert fits(MODEL, replace(task, micro_batch_size=batch), A100)
     assert not fits(MODEL, replace(task, micro_batch_size=2 * batch), A100)
@@ -97,14 +129,14 @@ def test_a_micro_batch_is_halved_until_it_fits() -> None:
 
 @pytest.mark.parametrize("task", [Inference(max_model_len=131072, concurrency=64), FineTuning(method="Full")])
 def test_at_most_three_ways_are_named_and_each_says_what_it_sets(task: Task) -> None:
-    found = advise(MODEL, task, T4, 8)
+    found = advise(MODEL, task, T4, nodes_of(8))
     assert len(found) <= 3
     said = [(value, change.message) for change in found for value in change.value.split(",")]
     assert all(value in message or value in {"AWQ", "FP8"} for value, message in said)
 
 
 def test_a_model_known_by_its_count_is_advised_too() -> None:
-    found = by_field(advise(COUNTED, Inference(), T4, 4))
+    found = by_field(advise(COUNTED, Inference(), T4, nodes_of(4)))
     assert found["spec.parallelism.tensor"] in {"2", "4"}
 
 
@@ -116,7 +148,7 @@ def test_where_one_change_is_not_enough_two_together_are_named() -> None:
         method="Full", micro_batch_size=1, sequence_length=2048, sharding=Sharding(strategy="FSDP", degree=8),
         parallelism=Parallelism(data=8),
     )  # fmt: skip
-    found = by_field(advise(counted, task, A100, 8))
+    found = by_field(advise(counted, task, A100, nodes_of(8)))
     assert found["spec.fineTuning.method,spec.fineTuning.sequenceLength"] == "QLoRA,512"
     smaller = replace(task, method="QLoRA", sequence_length=512)
     assert fits(counted, smaller, A100)
@@ -131,5 +163,5 @@ def test_only_degrees_that_divide_the_heads_are_advised() -> None:
         "torch_dtype": "bfloat16",
     }  # fmt: skip
     model = Model(name="m", source=ModelSource.CONFIG, architecture=read_architecture(config))
-    found = by_field(advise(model, Inference(max_model_len=4096, concurrency=4), T4, 8))
+    found = by_field(advise(model, Inference(max_model_len=4096, concurrency=4), T4, nodes_of(8)))
     assert found["spec.parallelism.tensor"] in {"2", "4"}

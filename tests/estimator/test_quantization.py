@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from llmjob.estimator.config import Config, ConfigError
+from llmjob.estimator.kept_modules import kept_modules
 from llmjob.estimator.quantization import (
     QuantizationConfig,
     bytes_per_element,
@@ -94,14 +95,14 @@ def test_what_is_left_unconverted_is_kept_whatever_its_key() -> None:
     ):
         found = read(quant_method=method, **{key: ["model.norm"]})
         assert found is not None
-        assert found.keeps("model.norm")
-        assert not found.keeps("model.layers.0.mlp")
+        assert found.kept.keeps("model.norm")
+        assert not found.kept.keeps("model.layers.0.mlp")
     skipped = read(load_in_8bit=True, llm_int8_skip_modules=["lm_head"])
     assert skipped is not None
-    assert skipped.keeps("lm_head")
+    assert skipped.kept.keeps("lm_head")
     excluded = read(quant_method="modelopt", quant_algo="FP8", exclude_modules=["lm_head"])
     assert excluded is not None
-    assert excluded.keeps("lm_head")
+    assert excluded.kept.keeps("lm_head")
 
 
 @pytest.mark.parametrize(
@@ -117,10 +118,39 @@ def test_what_is_left_unconverted_is_kept_whatever_its_key() -> None:
         ("model.layers.*.self_attn", "model.layers.7.mlp.up_proj", False),
         ("re:.*self_attn.*", "model.layers.7.self_attn.q_proj", True),
         ("re:.*self_attn.*", "model.layers.7.mlp.up_proj", False),
+        ("re:.*mlp.gate$", "model.layers.7.mlp.gate", True),
+        ("re:.*mlp.gate$", "model.layers.7.mlp.gate_proj", False),
+        (r"re:.*mlp\.(gate|up|gate_up|down)_proj.*", "model.layers.7.mlp.down_proj", True),
+        (r"re:.*mlp\.(gate|up|gate_up|down)_proj.*", "model.layers.7.mlp.experts.down_proj", False),
+        (r"re:^model\.layers\.1\..*", "model.layers.1.mlp.up_proj", True),
+        (r"re:^model\.layers\.1\..*", "model.layers.11.mlp.up_proj", False),
+        ("re:model.layers.1", "model.layers.11.mlp.up_proj", True),
+        ("re:layers.1", "model.layers.1.mlp.up_proj", False),
+        ("re:.*language_model.layers.1[.].*", "model.layers.1.mlp.up_proj", False),
+        ("model.language_model.layers.3.mlp", "model.layers.3.mlp.up_proj", True),
+        ("model.layers.1*", "model.layers.1.mlp.up_proj", True),
+        ("model.layers.1*", "layers.1.mlp.up_proj", False),
     ],
 )
 def test_a_name_a_glob_or_a_pattern_keeps_its_modules(kept: str, module: str, keeps: bool) -> None:  # noqa: FBT001
-    assert QuantizationConfig(method="FP8", bits=8, kept=(kept,)).keeps(module) is keeps
+    assert kept_modules([kept]).keeps(module) is keeps
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [r"re:(\w+\.?)+X", "re:(a|a|a)*b", "re:[unclosed", r"re:(?=.*a).*", "re:" + "(a|b)" * 6, "x" * 201, "*" * 201],
+)
+def test_an_expression_that_may_cost_too_much_is_not_read_and_keeps_nothing(hostile: str) -> None:
+    found = kept_modules([hostile, "lm_head"])
+    assert found.unread == 1
+    assert found.keeps("lm_head")
+    assert not found.keeps("a.b.a.b.a.b.a.b.a.b.a.b")
+
+
+def test_more_patterns_than_any_checkpoint_has_are_not_read() -> None:
+    assert kept_modules(f"*.odd{index}.*" for index in range(33)).unread == 1
+    assert not kept_modules(f"*.odd{index}.*" for index in range(32)).unread
+    assert not kept_modules(f"model.layers.{index}.mlp*" for index in range(400)).unread
 
 
 def test_bytes_of_an_element_are_those_of_its_format() -> None:

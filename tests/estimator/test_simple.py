@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmjob.estimator.estimate import estimate
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import Basis, ComponentName, Estimate, Unknown
-from llmjob.estimator.simple import estimate_simple, optimizer_states, scenarios
+from llmjob.estimator.simple import optimizer_states, scenarios
 from llmjob.estimator.task import FineTuning, Inference, Parallelism, Sharding, Task
 from llmjob.names import Reason
 
@@ -37,7 +38,7 @@ def model(parameters: int | None = B7, **facts: object) -> Model:
 
 
 def estimated(task: Task, parameters: int = B7, **facts: object) -> Estimate:
-    found = estimate_simple(model(parameters, **facts), task)
+    found = estimate(model(parameters, **facts), task)
     assert isinstance(found, Estimate), found
     return found
 
@@ -293,13 +294,13 @@ def test_names_are_read_in_any_spelling() -> None:
     ],
 )
 def test_an_unknown_name_is_unknown_and_names_its_field(task: Task, facts: dict[str, str], field: str) -> None:
-    found = estimate_simple(model(**facts), task)
+    found = estimate(model(**facts), task)
     assert isinstance(found, Unknown)
     assert (found.reason, found.field) == (Reason.MODEL_UNKNOWN, field)
 
 
 def test_a_model_without_a_count_is_unknown() -> None:
-    found = estimate_simple(model(None), Inference())
+    found = estimate(model(None), Inference())
     assert isinstance(found, Unknown)
     assert found.field == "spec.model"
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmjob.estimator.architecture import Architecture, read_architecture
+from llmjob.estimator.estimate import estimate
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Range
 from llmjob.estimator.ledger import Instant, peak
@@ -52,9 +53,8 @@ def model(config: dict[str, Any] | Architecture, **facts: Any) -> Model:
 
 
 def estimated(asked: Model, task: FineTuning, gpu: GPU | None = A100) -> Estimate:
-    found = estimate_training(asked, task, gpu)
-    assert isinstance(found, Estimate), found
-    return found
+    assert asked.architecture is not None
+    return estimate_training(asked, asked.architecture, task, gpu)
 
 
 def measures(estimate: Estimate) -> Measures:
@@ -400,14 +400,10 @@ def test_what_is_not_stated_is_warned_of(method: str | None) -> None:
     assert estimated(model(TINY), fine_tuning(method=method)).warnings
 
 
-def test_unknown_names_and_models_without_an_architecture_are_unknown() -> None:
-    found = estimate_training(model(TINY), FineTuning(optimizer="AdamX"))
+def test_an_unknown_name_is_unknown_and_names_its_field() -> None:
+    found = estimate(model(TINY), FineTuning(optimizer="AdamX"))
     assert isinstance(found, Unknown)
     assert (found.reason, found.field) == (Reason.MODEL_UNKNOWN, "spec.fineTuning.optimizer")
-    bare = Model(name="m", source=ModelSource.PARAMETERS, parameters=7 * 10**9)
-    found = estimate_training(bare, FineTuning())
-    assert isinstance(found, Unknown)
-    assert found.field == "spec.model"
 
 
 methods = st.sampled_from(["Full", "LoRA", "QLoRA", "DoRA", "Freeze", "IA3", "PromptTuning", "PrefixTuning", None])

@@ -65,7 +65,8 @@ def test_every_logged_load_lies_inside(row: dict[str, str]) -> None:
         quantization="FP8" if "qfp8" in row["variant"] else None,
     ).memory
     assert found.lower <= float(row["weights_gib"]) * GIB <= found.upper
-    assert found.width < (0.2 if "gpt-oss" in row["model"] else 0.02)
+    most = {"gpt-oss": 0.2, "w8a8": 0.05}
+    assert found.width < next((width for name, width in most.items() if name in row["model"]), 0.03)
 
 
 @pytest.mark.parametrize(
@@ -214,12 +215,6 @@ def test_a_tower_is_whole_at_most_and_divided_at_least() -> None:
     tower = read_architecture(COUNTED["google/gemma-3-27b-it"]).encoder_parameters
     assert tower == 27_432_406_640 - 27_009_346_304
     assert found.upper - found.lower > tower * 2 * 3 // 4
-
-
-def test_prediction_layers_are_held_only_when_asked_for() -> None:
-    config = COUNTED["deepseek-ai/DeepSeek-V3"]
-    without, asked = held(config).memory, held(config, speculative=True).memory
-    assert asked.expected - without.expected > 11 * 10**9
 
 
 def test_an_unknown_quantisation_is_refused() -> None:

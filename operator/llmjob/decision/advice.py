@@ -8,12 +8,14 @@ from llmjob.decision.outcome import Estimates, Judged, judge_class
 from llmjob.decision.verdict import Advice, Outcome
 from llmjob.estimator.advise import advise
 from llmjob.estimator.result import Estimate
+from llmjob.estimator.task import Task
 from llmjob.fleet import products
 from llmjob.fleet.fleet import Fleet
 from llmjob.fleet.gpu_argument import named_class
 from llmjob.fleet.gpu_class import GPUClass, Sharing, gpu_of
 from llmjob.quantity import gib
 from llmjob.workloads.request import Request
+from llmjob.workloads.topology import Topology, topology_of
 
 _MOST: Final = 3
 _TRIES: Final = 5
@@ -41,7 +43,13 @@ def _changes(request: Request, judged: Sequence[Judged]) -> Iterator[Advice]:
     if gpu is None:
         return
     per_node = largest.gpus_per_node if largest.sharing is Sharing.NONE else 1
-    for change in advise(request.model, request.task, gpu, per_node):
+
+    def possible(task: Task) -> bool:
+        """Whether the job's pods can have these degrees, on nodes of this class."""
+        topology = topology_of(task, request.pods_per_instance, request.stated_gpus_per_pod)
+        return isinstance(topology, Topology) and (per_node is None or topology.gpus_per_pod <= per_node)
+
+    for change in advise(request.model, request.task, gpu, possible):
         yield Advice(field=change.field, value=change.value, message=change.message)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from llmjob.decision.verdict import ClassOutcome, Outcome
 from llmjob.estimator.estimate import estimate
 from llmjob.estimator.gpu import GPU
-from llmjob.estimator.interval import Interval, Range
+from llmjob.estimator.interval import Interval, Range, fits, too_large
 from llmjob.estimator.model import Model
 from llmjob.estimator.result import Estimate, Limit, Unknown
 from llmjob.estimator.task import Task
@@ -82,6 +82,6 @@ def _worse(answer: Estimate, usable: Range) -> tuple[Outcome, Limit]:
 
 
 def _test(need: Interval, room: Range) -> Outcome:
-    if need.lower > room.upper:
+    if too_large(need, room):
         return Outcome.TOO_LARGE
-    return Outcome.FITS if need.upper <= room.lower else Outcome.TIGHT
+    return Outcome.FITS if fits(need, room) else Outcome.TIGHT

@@ -1,13 +1,15 @@
-"""What would make a job fit: one field changed, or two where one is not enough; each verified by estimating anew."""
+"""What would make a job fit: one step, or two where one is not enough; each verified by estimating anew."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from llmjob.estimator.estimate import estimate
 from llmjob.estimator.gpu import GPU
+from llmjob.estimator.interval import fits
 from llmjob.estimator.model import Model
 from llmjob.estimator.result import Estimate
 from llmjob.estimator.task import FineTuning, Inference, Sharding, Task
+from llmjob.estimator.vocabulary import SHARDS_STATES
 
 _MOST = 3
 _DEGREES = (2, 4, 8, 16)
@@ -20,7 +22,7 @@ _SHARDED = "FSDP"
 class Change:
     """A field of the LLMJob's spec, the value that makes it fit, and a phrase for people.
 
-    Where two fields must change, both stand in `field` and `value`, joined by a comma.
+    Where several fields must change together, all stand in `field` and `value`, joined by commas.
     """
 
     field: str
@@ -28,38 +30,41 @@ class Change:
     message: str
 
 
+Possible = Callable[[Task], bool]
 _Option = tuple[Change, Model, Task]
 
 
-def advise(model: Model, task: Task, gpu: GPU, gpus_per_node: int | None) -> tuple[Change, ...]:
+def advise(model: Model, task: Task, gpu: GPU, possible: Possible) -> tuple[Change, ...]:
     """At most three changes, each of which makes the job fit this GPU surely (by its upper bound).
 
-    Single fields first; pairs only where no single field is enough. `gpus_per_node` bounds degrees of parallelism;
-    None is not judged. Nothing where the job fits as it is.
+    Single steps first; pairs only where no single one is enough. `possible` says whether a task's degrees of
+    parallelism fit the job's pods and the nodes. Nothing where the job fits as it is.
     """
     if _fits(model, task, gpu):
         return ()
     found: list[Change] = []
-    for options in _options(model, task, gpus_per_node):
+    for options in _options(model, task, possible):
         change = _mildest(tuple(options), gpu)
         if change is not None:
             found.append(change)
         if len(found) == _MOST:
             break
-    return tuple(found or _pairs(model, task, gpu, gpus_per_node))
+    return tuple(found or _pairs(model, task, gpu, possible))
 
 
-def _pairs(model: Model, task: Task, gpu: GPU, gpus_per_node: int | None) -> Iterator[Change]:
+def _pairs(model: Model, task: Task, gpu: GPU, possible: Possible) -> Iterator[Change]:
     """The strongest step of one kind together with the mildest of another that then fits."""
     paired: set[frozenset[str]] = set()
-    for options in _options(model, task, gpus_per_node):
+    for options in _options(model, task, possible):
         steps = tuple(options)
         if not steps:
             continue
         first, changed, asked = steps[-1]
-        for others in _options(changed, asked, gpus_per_node):
+        for others in _options(changed, asked, possible):
             second = _mildest(tuple(others), gpu)
-            if second is None or second.field == first.field or frozenset((first.field, second.field)) in paired:
+            if second is None or frozenset((first.field, second.field)) in paired:
+                continue
+            if not _fields(first).isdisjoint(_fields(second)):
                 continue
             paired.add(frozenset((first.field, second.field)))
             yield Change(
@@ -85,11 +90,11 @@ def _mildest(options: Sequence[_Option], gpu: GPU) -> Change | None:
     return options[low][0]
 
 
-def _options(model: Model, task: Task, gpus_per_node: int | None) -> Iterator[Iterator[_Option]]:
+def _options(model: Model, task: Task, possible: Possible) -> Iterator[Iterator[_Option]]:
     """Kinds of change, the least intrusive first; of each kind the mildest step first."""
     if isinstance(task, Inference):
         path = "spec.inference"
-        yield _tensor(model, task, gpus_per_node)
+        yield _tensor(model, task, possible)
         yield _quantization(model, task)
         yield _halved(
             model,
@@ -117,7 +122,7 @@ def _options(model: Model, task: Task, gpus_per_node: int | None) -> Iterator[It
         1,
         lambda number: replace(task, micro_batch_size=number),
     )
-    yield _sharding(model, task, gpus_per_node)
+    yield _sharding(model, task, possible)
     yield _method(model, task)
     yield _halved(
         model,
@@ -129,12 +134,14 @@ def _options(model: Model, task: Task, gpus_per_node: int | None) -> Iterator[It
     )
 
 
-def _tensor(model: Model, task: Inference, gpus_per_node: int | None) -> Iterator[_Option]:
+def _fields(change: Change) -> frozenset[str]:
+    return frozenset(change.field.split(","))
+
+
+def _tensor(model: Model, task: Inference, possible: Possible) -> Iterator[_Option]:
     for degree in _DEGREES:
-        more = degree > task.parallelism.tensor and _divides(model, degree)
-        gpus = degree * task.parallelism.pipeline
-        if more and (gpus_per_node is None or gpus <= gpus_per_node):
-            asked = replace(task, parallelism=replace(task.parallelism, tensor=degree))
+        asked = replace(task, parallelism=replace(task.parallelism, tensor=degree))
+        if degree > task.parallelism.tensor and _divides(model, degree) and possible(asked):
             yield (
                 Change(field="spec.parallelism.tensor", value=str(degree), message=f"tensor parallel {degree}"),
                 model,
@@ -151,19 +158,30 @@ def _quantization(model: Model, task: Inference) -> Iterator[_Option]:
         yield change, replace(model, quantization=name), task
 
 
-def _sharding(model: Model, task: FineTuning, gpus_per_node: int | None) -> Iterator[_Option]:
-    now = task.parallelism.data if task.sharding and task.sharding.strategy else 1
-    strategy = (task.sharding.strategy if task.sharding else None) or _SHARDED
+def _sharding(model: Model, task: FineTuning, possible: Possible) -> Iterator[_Option]:
+    """More ranks that share one copy; every field that says otherwise changes with them."""
+    stated = task.sharding or Sharding()
+    shards = stated.strategy in SHARDS_STATES
+    strategy = stated.strategy if shards else _SHARDED
+    now = (stated.degree or task.parallelism.data) if shards else 1
     for degree in _DEGREES:
-        if degree <= now or (gpus_per_node is not None and degree > gpus_per_node):
-            continue
         asked = replace(
             task,
-            sharding=Sharding(strategy=strategy, degree=degree),
+            sharding=Sharding(strategy=strategy, degree=stated.degree and degree),
             parallelism=replace(task.parallelism, data=degree),
         )
+        if degree <= now or not possible(asked):
+            continue
+        fields = {
+            "spec.fineTuning.sharding.strategy": None if shards else strategy,
+            "spec.fineTuning.sharding.degree": stated.degree and degree,
+            "spec.parallelism.data": degree,
+        }
+        changed = {name: value for name, value in fields.items() if value is not None}
         change = Change(
-            field="spec.fineTuning.sharding.degree", value=str(degree), message=f"{strategy} over {degree} GPUs"
+            field=",".join(changed),
+            value=",".join(str(value) for value in changed.values()),
+            message=f"{strategy} over {degree} GPUs",
         )
         yield change, model, asked
 
@@ -200,7 +218,7 @@ def _length(model: Model, task: Inference) -> int | None:
 def _fits(model: Model, task: Task, gpu: GPU) -> bool:
     """Both tests of a verdict: everything on the GPU, and the engine's budget on it."""
     answer = estimate(model, task, gpu)
-    if not isinstance(answer, Estimate) or answer.per_gpu.upper > gpu.usable.lower:
+    if not isinstance(answer, Estimate) or not fits(answer.per_gpu, gpu.usable):
         return False
     budget = answer.budget
-    return budget is None or budget.available is None or budget.needed.upper <= budget.available.lower
+    return budget is None or budget.available is None or fits(budget.needed, budget.available)

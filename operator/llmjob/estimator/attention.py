@@ -9,7 +9,8 @@ from llmjob.estimator.config import Config, ConfigError, shown
 from llmjob.estimator.families import Family
 from llmjob.estimator.weight import Split, Weight
 
-MOST_LAYERS: Final = 4096
+MOST_LAYERS: Final = 256
+"""Twice the layers of the deepest models that are read (126, Llama-3.1-405B); bounds what an estimate costs."""
 _REACHES: Final[Mapping[str, Reach]] = {
     "full_attention": Reach.FULL,
     "attention": Reach.FULL,
@@ -75,12 +76,12 @@ def reaches(config: Config, family: Family, layers: int) -> list[tuple[Reach, in
     if kinds is None:
         stated = [_rule(config, family, layer, layers) for layer in range(layers)]
     else:
-        stated = [_reach(config, kind) for kind in kinds]
-        if len(stated) != layers:
+        if len(kinds) != layers:
             raise ConfigError(
                 config.field("layer_types"),
-                f"has {len(stated)} entries for {layers} {config.field('num_hidden_layers')}; they must agree",
+                f"has {len(kinds)} entries for {layers} {config.field('num_hidden_layers')}; they must agree",
             )
+        stated = [_reach(config, kind) for kind in kinds]
     widths = {Reach.FULL: None, Reach.SLIDING: window, Reach.CHUNKED: chunk}
     return [(reach, widths[reach]) if widths[reach] else (Reach.FULL, None) for reach in stated]
 

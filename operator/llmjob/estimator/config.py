@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import isfinite
-from typing import Final
+from typing import Final, TypeVar
 
 LARGEST: Final = 2**31
 """No width, count or length of a model comes near it; what exceeds it is a slip, not a model."""
 _LARGEST_SCALE: Final = 10**6
+_LONGEST: Final = 16384
+"""Entries of a list, letters of a string: no published config has a quarter of it."""
 _SHOWN: Final = 60
+_Listed = TypeVar("_Listed", str, Sequence[object])
 
 
 class ConfigError(ValueError):
@@ -123,14 +126,14 @@ class Config:
         """A string.
 
         Raises:
-            ConfigError: when it is something else.
+            ConfigError: when it is something else, or too long.
         """
         value = self.get(name)
         if value is None:
             return default
         if not isinstance(value, str):
             raise ConfigError(self.field(name), f"must be a string, not {shown(value)}")
-        return value
+        return self._short(name, value)
 
     def mapping(self, name: str) -> Mapping[str, object] | None:
         """A nested object, None where absent.
@@ -147,11 +150,17 @@ class Config:
         """A list, None where absent.
 
         Raises:
-            ConfigError: when it is something else.
+            ConfigError: when it is something else, or too long.
         """
         value = self.get(name)
         if value is not None and not isinstance(value, list | tuple):
             raise ConfigError(self.field(name), f"must be a list, not {shown(value)}")
+        return value if value is None else self._short(name, value)
+
+    def _short(self, name: str, value: _Listed) -> _Listed:
+        """The same, unless it is too long to be looked at."""
+        if len(value) > _LONGEST:
+            raise ConfigError(self.field(name), f"must have at most {_LONGEST} entries, not {len(value)}")
         return value
 
     def _keys(self, name: str) -> Sequence[str]:
@@ -160,5 +169,9 @@ class Config:
 
 def shown(value: object) -> str:
     """A value for a message, never longer than a line."""
+    if isinstance(value, Mapping | list | tuple) and len(value) > _SHOWN:
+        return f"{'an object' if isinstance(value, Mapping) else 'a list'} of {len(value)}"
+    if isinstance(value, str):
+        value = value[:_SHOWN]
     text = repr(value) if not isinstance(value, int) or abs(value) < 10**_SHOWN else "a number of more than 60 digits"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -15,7 +15,7 @@ from llmjob.estimator.attention import (
 from llmjob.estimator.block import Attention, Block, Norm, Reach, Run
 from llmjob.estimator.config import Config, ConfigError
 from llmjob.estimator.families import Family
-from llmjob.estimator.feed_forward import dense, dense_weights, expert_weights, experts, mixes
+from llmjob.estimator.feed_forward import dense, dense_weights, expert_weights, experts, layers_named, mixes
 from llmjob.estimator.weight import Split, Weight
 
 
@@ -65,7 +65,7 @@ def attention(config: Config, family: Family, reach: Reach = Reach.FULL, window:
 def decoder(config: Config, family: Family) -> Body:
     """Layers of one kind but for their windows and experts: most families."""
     layers = layer_count(config)
-    named = config.sequence("mlp_only_layers")
+    named = layers_named(config, "mlp_only_layers")
     made: dict[tuple[Reach, int | None, bool], Block] = {}
     blocks = []
     for layer, (reach, window) in enumerate(reaches(config, family, layers)):

@@ -14,9 +14,10 @@ from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model
 from llmjob.estimator.parts import Part, total
+from llmjob.estimator.quantization import DTYPE_BYTES
 from llmjob.estimator.result import Basis, Budget, ComponentName, Estimate, Measures, Serving
 from llmjob.estimator.sequence import Sequences, asked_sequences
-from llmjob.estimator.shape import DTYPE_BYTES, activation_dtype, step_shape
+from llmjob.estimator.shape import activation_dtype, step_shape
 from llmjob.estimator.static_share import StaticShare
 from llmjob.estimator.task import Inference
 from llmjob.estimator.tensors import adapter_slots, held_weights

@@ -1,5 +1,6 @@
 """estimate(): the one entry to the estimator."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from llmjob.estimator.architecture import Architecture
@@ -37,7 +38,7 @@ def _estimate(model: Model, architecture: Architecture, task: Task, gpu: GPU | N
     if not isinstance(task, Inference):
         from llmjob.estimator.training import estimate_training  # noqa: PLC0415, serving needs none of the ledger
 
-        return estimate_training(model, task, gpu)
+        return _warned(estimate_training(model, architecture, task, gpu), _unread(model, architecture))
     if task.engine in (None, "vLLM"):
         from llmjob.estimator.serving import estimate_serving  # noqa: PLC0415, other engines need no vLLM profile
 
@@ -46,7 +47,7 @@ def _estimate(model: Model, architecture: Architecture, task: Task, gpu: GPU | N
         from llmjob.estimator.engines import estimate_engine  # noqa: PLC0415
 
         answer = estimate_engine(model, architecture, task, gpu)
-    warnings = list(model.warnings + answer.warnings)
+    warnings = [*model.warnings, *answer.warnings, *_unread(model, architecture)]
     sure = model.source is not ModelSource.NAME
     if task.engine_args:
         sure = False
@@ -56,6 +57,18 @@ def _estimate(model: Model, architecture: Architecture, task: Task, gpu: GPU | N
         warnings.append("speculative decoding is not counted yet: its draft weights and cache come on top")
     answer = replace(answer, warnings=tuple(warnings))
     return answer if sure else _unsure(answer)
+
+
+def _unread(model: Model, architecture: Architecture) -> tuple[str, ...]:
+    """What of the checkpoint's quantization_config was not understood."""
+    config = architecture.quantization
+    if config is None or not config.kept.unread or model.quantization not in (None, config.method):
+        return ()
+    return (f"{config.kept.unread} entries of quantization_config's list of unquantised modules cannot be read",)
+
+
+def _warned(answer: Estimate, warnings: Sequence[str]) -> Estimate:
+    return replace(answer, warnings=(*answer.warnings, *warnings)) if warnings else answer
 
 
 def _unsure(answer: Estimate) -> Estimate:

@@ -82,11 +82,6 @@ def named(name: str) -> Family:
     return Family(name, _entry(name))
 
 
-def known_families() -> tuple[str, ...]:
-    """Every model_type that can be read."""
-    return tuple(name for name, entry in _table().items() if "unsupported" not in entry)
-
-
 def _entry(name: str) -> dict[str, Any]:
     entry = dict(_table()[name])
     if "from" not in entry:

@@ -1,6 +1,6 @@
 """Reading feed-forwards from a config: dense MLPs and mixtures of experts, with their weights."""
 
-from collections.abc import Sequence
+from collections.abc import Container
 
 from llmjob.estimator.block import Experts, FeedForward
 from llmjob.estimator.config import Config, ConfigError
@@ -72,7 +72,13 @@ def expert_weights(
     return weights
 
 
-def mixes(config: Config, layer: int, dense_layers: Sequence[object] | None = None) -> bool:
+def layers_named(config: Config, name: str) -> frozenset[int] | None:
+    """The layers that a list names by number; None where it is absent."""
+    named = config.sequence(name)
+    return None if named is None else frozenset(layer for layer in named if isinstance(layer, int))
+
+
+def mixes(config: Config, layer: int, dense_layers: Container[int] | None = None) -> bool:
     """Whether a layer has experts: past the first dense ones, on every n-th, not among those named dense."""
     if dense_layers is not None and layer in dense_layers:
         return False

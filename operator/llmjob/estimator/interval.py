@@ -48,3 +48,13 @@ class Interval:
 
 
 ZERO = Interval(0, 0, 0)
+
+
+def fits(need: Interval, room: Range) -> bool:
+    """Whether it fits surely: at most the least room is needed at the most."""
+    return need.upper <= room.lower
+
+
+def too_large(need: Interval, room: Range) -> bool:
+    """Whether it cannot fit: what must be there exceeds the most room. The only basis of a denial."""
+    return need.lower > room.upper

@@ -11,7 +11,6 @@ class ModelSource(StrEnum):
 
     CONFIG = "Config"
     CATALOGUE = "Catalogue"
-    STATUS = "Status"
     PARAMETERS = "Parameters"
     NAME = "Name"
 

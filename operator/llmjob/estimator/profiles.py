@@ -114,11 +114,6 @@ class EngineProfile:
         return [step for step in self.defaults if memory >= step.from_bytes][-1]
 
 
-def profiles_of(engine: str) -> tuple[str, ...]:
-    """Names of an engine's profiles, oldest first; empty where it has none."""
-    return tuple(entry["name"] for entry in _index() if entry["engine"] == engine)
-
-
 def plausible_profiles(engine: str) -> tuple[str, ...]:
     """Those of an engine's profiles that may stand behind an unstated version, oldest first."""
     return tuple(entry["name"] for entry in _index() if entry["engine"] == engine and not entry.get("old"))

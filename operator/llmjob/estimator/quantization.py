@@ -1,15 +1,15 @@
 """How weights are quantised: quantization_config read from a config.json, and the bytes of an element."""
 
-import fnmatch
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import lru_cache
 from typing import Final
 
 from llmjob.estimator.config import Config, ConfigError, shown
+from llmjob.estimator.kept_modules import KeptModules, kept_modules
 
+DTYPE_BYTES: Final = {"FP32": 4, "FP16": 2, "BF16": 2, "FP8": 2}
+"""Bytes of an unquantised element by dtype; a model in FP8 keeps in 16 bit what is not quantised."""
 _PATH: Final = "quantization_config."
 
 
@@ -18,8 +18,7 @@ class QuantizationConfig:
     """`method` is canonical (FP8, INT8, INT4, NF4, AWQ, GPTQ, MXFP4, NVFP4); `bits` of an element.
 
     `group` elements of a row share one scale (None: a scale per output channel), `block` the rows and columns that do
-    (FP8). `kept` are the modules left at the model's dtype: globs, `re:` patterns or parts of module paths. `head`: the
-    output matrix is quantised too.
+    (FP8). `kept` are the modules left at the model's dtype. `head`: the output matrix is quantised too.
     """
 
     method: str
@@ -27,47 +26,8 @@ class QuantizationConfig:
     group: int | None = None
     block: tuple[int, int] | None = None
     double: bool = False
-    kept: tuple[str, ...] = ()
+    kept: KeptModules = field(default_factory=KeptModules)
     head: bool = False
-
-    def keeps(self, module: str) -> bool:
-        """Whether a module, by its full path (`model.layers.3.self_attn.q_proj`), stays at the model's dtype."""
-        return _keeper(self.kept).keeps(module)
-
-
-class _Keeper:
-    """The modules that a list of names, globs and `re:` patterns keeps; names may be any stretch of a module's path."""
-
-    def __init__(self, kept: Sequence[str]) -> None:
-        # Multimodal checkpoints put their language model one level deeper.
-        names = [name.replace("language_model.", "") for name in kept]
-        globs = [name for name in names if "*" in name and not name.startswith("re:")]
-        self._names = frozenset(name for name in names if "*" not in name and not name.startswith("re:"))
-        both = (fnmatch.translate(glob) for name in globs for glob in (name, f"{name}.*"))
-        self._patterns = [re.compile("|".join(both))] if globs else []
-        self._patterns += filter(None, (_compiled(name[3:]) for name in kept if name.startswith("re:")))
-
-    def keeps(self, module: str) -> bool:
-        if any(pattern.match(module) for pattern in self._patterns):
-            return True
-        if not self._names:
-            return False
-        parts = module.split(".")
-        ends = range(1, len(parts) + 1)
-        return any(".".join(parts[start:end]) in self._names for end in ends for start in range(end))
-
-
-@lru_cache(maxsize=16)
-def _keeper(kept: tuple[str, ...]) -> _Keeper:
-    return _Keeper(kept)
-
-
-def _compiled(expression: str) -> re.Pattern[str] | None:
-    """A pattern; None for one that is none, which then keeps nothing."""
-    try:
-        return re.compile(expression)
-    except (re.error, OverflowError, RecursionError):
-        return None
 
 
 _TYPICAL: Final[Mapping[str, QuantizationConfig]] = {
@@ -180,7 +140,7 @@ def _fp8(config: Config) -> QuantizationConfig:
         if not (isinstance(rows, int) and isinstance(columns, int) and rows > 0 and columns > 0):
             raise ConfigError(config.field("weight_block_size"), f"must be two whole numbers, not {shown(block)}")
         size = (rows, columns)
-    kept = _kept(config, "modules_to_not_convert") + _kept(config, "ignored_layers")
+    kept = _kept(config, "modules_to_not_convert", "ignored_layers")
     return QuantizationConfig(method="FP8", bits=8, block=size, kept=kept)
 
 
@@ -209,7 +169,7 @@ def _compressed(config: Config) -> QuantizationConfig:
 
 def _modelopt(config: Config) -> QuantizationConfig:
     algorithm = (config.text("quant_algo") or "").upper()
-    kept = _kept(config, "ignore") + _kept(config, "exclude_modules")
+    kept = _kept(config, "ignore", "exclude_modules")
     if algorithm.startswith("FP8"):
         return QuantizationConfig(method="FP8", bits=8, kept=kept)
     if algorithm.startswith("NVFP4"):
@@ -241,8 +201,9 @@ def _group(config: Config) -> int | None:
     return size if size > 0 else None
 
 
-def _kept(config: Config, name: str) -> tuple[str, ...]:
-    return tuple(module for module in config.sequence(name) or () if isinstance(module, str))
+def _kept(config: Config, *names: str) -> KeptModules:
+    listed = (entry for name in names for entry in config.sequence(name) or ())
+    return kept_modules(entry for entry in listed if isinstance(entry, str))
 
 
 _READERS: Final[Mapping[str, Callable[[Config], QuantizationConfig]]] = {

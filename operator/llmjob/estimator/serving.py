@@ -25,9 +25,9 @@ from llmjob.estimator.sequence import Sequences, asked_sequences
 from llmjob.estimator.shape import step_shape
 from llmjob.estimator.task import Inference
 from llmjob.estimator.tensors import adapter_slots, held_weights
+from llmjob.estimator.weights import HeldWeights
 
 _FEW_ROWS = 10  # below it a constant is a rule of thumb
-_LOGITS = (ComponentName.ACTIVATIONS, ComponentName.LOGITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,8 @@ def estimate_serving(model: Model, architecture: Architecture, task: Inference, 
         warnings.append(
             f"engineVersion is not stated: bounds span {names[0]} to {names[-1]}, expected is {names[-1]}'s"
         )
-    starts = [_start(model, architecture, task, gpu, sequences, load_profile(str(name))) for name in names]
+    held = held_weights(model, architecture, task.parallelism)
+    starts = [_start(model, architecture, task, gpu, sequences, load_profile(str(name)), held) for name in names]
     chosen = starts[-1]
     per_gpu = _envelope([start.per_gpu for start in starts])
     needed = _envelope([start.needed for start in starts])
@@ -89,10 +90,10 @@ def _start(
     gpu: GPU | None,
     sequences: Sequences,
     profile: EngineProfile,
+    held: HeldWeights,
 ) -> _Start:
     degrees = task.parallelism
     shape = step_shape(model, architecture)
-    held = held_weights(model, architecture, degrees)
     few = profile.rows < _FEW_ROWS
     modelled = Basis.RULE_OF_THUMB if few else Basis.MODELLED
     measured = Basis.RULE_OF_THUMB if few else Basis.MEASURED

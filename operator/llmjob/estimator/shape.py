@@ -5,8 +5,8 @@ from typing import Final
 from llmjob.estimator.activations import StepShape
 from llmjob.estimator.architecture import Architecture
 from llmjob.estimator.model import Model
+from llmjob.estimator.quantization import DTYPE_BYTES
 
-DTYPE_BYTES: Final = {"FP32": 4, "FP16": 2, "BF16": 2, "FP8": 1}
 _EIGHT_BIT: Final = frozenset({"FP8", "INT8"})
 
 

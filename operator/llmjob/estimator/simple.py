@@ -15,8 +15,8 @@ from typing import Final
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import Basis, Component, ComponentName, Estimate, Unknown
-from llmjob.estimator.spelling import spell_out
 from llmjob.estimator.task import FineTuning, Inference, Task
+from llmjob.estimator.vocabulary import ADAPTER_METHODS, SHARDS_GRADIENTS, SHARDS_STATES, SHARDS_WEIGHTS
 from llmjob.names import Reason
 from llmjob.quantity import GB
 
@@ -47,10 +47,6 @@ OPTIMIZER_BYTES: Final[Mapping[str, int]] = {
 }  # fmt: skip
 _SEED_OPTIMIZERS: Final = ("SGD", "SGDMomentum", "RMSProp", "Adam")
 _DEFAULT_OPTIMIZER: Final = "AdamW"
-_ADAPTER_METHODS: Final = frozenset({"LoRA", "QLoRA", "DoRA", "IA3", "PromptTuning", "PrefixTuning"})
-_SHARDS_WEIGHTS: Final = frozenset({"ZeRO3", "FSDP", "HSDP"})
-_SHARDS_GRADIENTS: Final = _SHARDS_WEIGHTS | {"ZeRO2"}
-_SHARDS_STATES: Final = _SHARDS_GRADIENTS | {"ZeRO1"}
 _GGUF_BITS: Final = re.compile(r"I?Q(\d)")
 
 
@@ -70,14 +66,10 @@ class _Precision:
 
 
 def estimate_simple(model: Model, task: Task) -> Estimate | Unknown:
-    """Estimate from `model.parameters` (and `active_parameters`) alone; bytes per GPU.
+    """Estimate from `model.parameters` (and `active_parameters`) alone; bytes per GPU. Names are canonical.
 
-    Unknown when the model has no count, or when a name (dtype, engine, optimizer, ...) is not known.
+    Unknown when the model has no count.
     """
-    spelled = spell_out(model, task)
-    if isinstance(spelled, Unknown):
-        return spelled
-    model, task = spelled
     if model.parameters is None:
         return Unknown(
             reason=Reason.MODEL_UNKNOWN,
@@ -171,17 +163,17 @@ def _fine_tuning(model: Model, parameters: int, task: FineTuning) -> Estimate:
     split = task.parallelism.tensor * task.parallelism.pipeline
     strategy = task.sharding.strategy if task.sharding else None
     degree = (task.sharding.degree if task.sharding else None) or task.parallelism.data
-    trainable = parameters * (_ADAPTER_SHARE if method in _ADAPTER_METHODS else 1)
+    trainable = parameters * (_ADAPTER_SHARE if method in ADAPTER_METHODS else 1)
     weights = _weights(
         parameters,
         precision,
-        split * (degree if strategy in _SHARDS_WEIGHTS else 1),
+        split * (degree if strategy in SHARDS_WEIGHTS else 1),
         task.parallelism.expert,
         sure=sure,
         offloaded="Parameters" in task.offload,
     )
-    gradients = ceil(trainable * _GRADIENT_BYTES / (split * (degree if strategy in _SHARDS_GRADIENTS else 1)))
-    states = ceil(Fraction(trainable * state_bytes) / (split * (degree if strategy in _SHARDS_STATES else 1)))
+    gradients = ceil(trainable * _GRADIENT_BYTES / (split * (degree if strategy in SHARDS_GRADIENTS else 1)))
+    states = ceil(Fraction(trainable * state_bytes) / (split * (degree if strategy in SHARDS_STATES else 1)))
     activations = _activations(model, parameters, (task.micro_batch_size or 1) * (task.sequence_length or _RULE_LENGTH))
     parts = (
         _Part(ComponentName.WEIGHTS, weights, Basis.MODELLED),

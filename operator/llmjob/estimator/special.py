@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from llmjob.estimator.attention import (
+    MOST_LAYERS,
     attention_weights,
     grouped_heads,
     head_width,
@@ -20,10 +21,9 @@ from llmjob.estimator.block import Attention, Block, Experts, FeedForward, Mamba
 from llmjob.estimator.config import LARGEST, Config, ConfigError, shown
 from llmjob.estimator.decoder import Body, around, attention, norm_weight, normed, runs
 from llmjob.estimator.families import Family
-from llmjob.estimator.feed_forward import dense, dense_weights, expert_weights, experts
+from llmjob.estimator.feed_forward import dense, dense_weights, expert_weights, experts, layers_named
 from llmjob.estimator.weight import Split, Weight
 
-_MOST_LAYERS: Final = 4096
 _PATTERN: Final[Mapping[str, str]] = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
 
 
@@ -55,7 +55,7 @@ def llama4(config: Config, family: Family) -> Body:
     layers, hidden = layer_count(config), config.count("hidden_size")
     step, interval = config.count("interleave_moe_layer_step"), config.count("no_rope_layer_interval")
     chunk = config.optional_count("attention_chunk_size")
-    named = config.sequence("moe_layers")
+    named = layers_named(config, "moe_layers")
     made: dict[tuple[bool, bool], Block] = {}
     blocks = []
     for layer in range(layers):
@@ -239,7 +239,7 @@ def _parts(config: Config) -> list[str]:
             raise ConfigError(config.field(field), "is missing; it says which part each layer is")
         listed = [_PATTERN.get(letter, letter) for letter in pattern]
     parts = [kind for kind in listed if isinstance(kind, str) and kind in _PATTERN.values()]
-    if len(parts) != len(listed) or not parts or len(parts) > _MOST_LAYERS:
+    if len(parts) != len(listed) or not parts or len(parts) > MOST_LAYERS:
         raise ConfigError(config.field(field), f"must name one of {', '.join(_PATTERN.values())} for every layer")
     layers = config.count("num_hidden_layers", len(parts))
     if layers != len(parts):

@@ -1,10 +1,9 @@
 """The model's tensors on one GPU, as a serving engine holds them."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil
 from typing import Final
 
 from llmjob.estimator.architecture import Architecture
@@ -15,24 +14,12 @@ from llmjob.estimator.result import Basis, ComponentName
 from llmjob.estimator.shape import quantization_of
 from llmjob.estimator.task import Inference, Parallelism
 from llmjob.estimator.weights import HeldWeights, weights
-from llmjob.quantity import MiB
 
 _GGUF_BITS: Final = re.compile(r"I?Q(\d)")
 
 
-# Measured loads against the formula, below and above: 42 logs of vLLM 0.4 to 0.19 in benchmarks/accuracy (28
-# architectures). Kernels repack some 4-bit formats: the same MXFP4 model logs from 61.3 to 66.0 GiB.
-_PLAIN_RESIDUAL: Final = (Fraction(1, 1000), Fraction(8, 1000))
-_RESIDUALS: Final[Mapping[str, tuple[Fraction, Fraction]]] = {
-    "INT8": (Fraction(1, 1000), Fraction(35, 1000)),
-    "NF4": (Fraction(7, 100), Fraction(2, 100)),
-    "MXFP4": (Fraction(2, 100), Fraction(8, 100)),
-    "NVFP4": (Fraction(2, 100), Fraction(8, 100)),
-}
-_ENCODER_RESIDUAL: Final = Fraction(25, 1000)
 _PLAIN_BYTES: Final = 2
 _SLOT_RESIDUAL: Final = Fraction(1, 5)
-_BUFFERS: Final = 32 * MiB  # rotary tables of 32-bit positions, scales, rounding of the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +42,11 @@ def held_weights(
     if quantization is not None and _GGUF_BITS.match(quantization):
         return _mixed(architecture, quantization, degrees)
     held = weights(architecture, dtype=model.dtype, quantization=quantization, parallelism=degrees)
-    below, above = _RESIDUALS.get(quantization_of(model, architecture) or "", _PLAIN_RESIDUAL)
-    if architecture.multimodal:
-        above = max(above, _ENCODER_RESIDUAL)
     twice = 0
     if copies_head and architecture.tied and quantization_of(model, architecture) is not None:
         twice = architecture.embedding_parameters * _PLAIN_BYTES // degrees.tensor
     memory = held.memory
-    return HeldWeights(
-        Interval(
-            floor(memory.lower * (1 - below)),
-            memory.expected,
-            max(memory.upper, ceil(memory.expected * (1 + above)) + _BUFFERS) + twice,
-        ),
-        held.basis,
-    )
+    return HeldWeights(Interval(memory.lower, memory.expected, memory.upper + twice), held.basis)
 
 
 def adapter_slots(architecture: Architecture, task: Inference) -> Part:

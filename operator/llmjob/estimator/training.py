@@ -16,14 +16,12 @@ from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.ledger import Instant, peak
 from llmjob.estimator.model import Model
-from llmjob.estimator.result import Basis, Component, ComponentName, Estimate, Measures, Unknown
-from llmjob.estimator.spelling import spell_out
+from llmjob.estimator.result import Basis, Component, ComponentName, Estimate, Measures
 from llmjob.estimator.task import FineTuning
 from llmjob.estimator.training_assumption import assume, has_equal_lengths
 from llmjob.estimator.training_numbers import method_of
 from llmjob.estimator.training_profile import PROFILE, Spread
 from llmjob.estimator.training_program import Program
-from llmjob.names import Reason
 
 _LIVE: Final = (
     ComponentName.WEIGHTS,
@@ -45,24 +43,8 @@ _MODELLED: Final = tuple(name for name, basis in _BASIS.items() if basis is Basi
 _ROUNDING: Final = Fraction(1, 100)  # of everything: blocks of the allocator, workspaces, buffers
 
 
-def estimate_training(model: Model, task: FineTuning, gpu: GPU | None = None) -> Estimate | Unknown:
-    """Estimate one rank of a fine-tuning job from the model's architecture; bytes per GPU.
-
-    Unknown where a name is not known, where the model has no architecture, or where it cannot be trained as asked.
-    """
-    spelled = spell_out(model, task)
-    if isinstance(spelled, Unknown):
-        return spelled
-    model, spelled_task = spelled
-    architecture = model.architecture
-    if architecture is None or not isinstance(spelled_task, FineTuning):
-        return Unknown(
-            reason=Reason.MODEL_UNKNOWN, field="spec.model", message=f"the architecture of {model.name!r} is not known"
-        )
-    return _estimate(model, architecture, spelled_task, gpu)
-
-
-def _estimate(model: Model, architecture: Architecture, task: FineTuning, gpu: GPU | None) -> Estimate:
+def estimate_training(model: Model, architecture: Architecture, task: FineTuning, gpu: GPU | None = None) -> Estimate:
+    """Estimate one rank of a fine-tuning job; bytes per GPU. Names in `model` and `task` are canonical."""
     settings = dict.fromkeys(assume(model, task, gpu))
     steps = [tuple(Program(architecture, setting).instants()) for setting in settings]
     peaks = [peak(step) for step in steps]

@@ -13,9 +13,7 @@ from llmjob.estimator.model import Model
 from llmjob.estimator.task import Adapter, FineTuning
 from llmjob.estimator.training_block import Kernel
 from llmjob.estimator.training_numbers import (
-    ADAPTER_METHODS,
     HALF,
-    SHARDS_WEIGHTS,
     SINGLE,
     HeldNumbers,
     held_numbers,
@@ -24,6 +22,7 @@ from llmjob.estimator.training_numbers import (
 )
 from llmjob.estimator.training_profile import FrameworkRule
 from llmjob.estimator.training_setting import Logits, Optimizer, Setting, Shards
+from llmjob.estimator.vocabulary import ADAPTER_METHODS, SHARDS_GRADIENTS, SHARDS_STATES, SHARDS_WEIGHTS
 
 _Value = TypeVar("_Value")
 
@@ -31,8 +30,6 @@ _RANKS: Final = (16, 8, 64)
 _FIRST_TARGETS: Final = ("q_proj", "v_proj", "query_key_value", "c_attn", "Wqkv", "qkv_proj", "W_pack")
 _ALL_TARGETS: Final = ("all-linear",)
 _DEFAULT_LENGTH: Final = 2048
-_SHARDS_GRADIENTS: Final = SHARDS_WEIGHTS | {"ZeRO2"}
-_SHARDS_STATES: Final = _SHARDS_GRADIENTS | {"ZeRO1"}
 _WITHOUT_FLASH: Final = ("T4", "V100")  # no flash kernel before Ampere
 _COPYING: Final = 14  # bytes per token and entry of a loss that shifts by copying, in the forward already
 
@@ -160,8 +157,8 @@ def _shards(task: FineTuning) -> _Choice[Shards]:
 def _shards_of(strategy: str | None, degree: int) -> Shards:
     return Shards(
         weights=degree if strategy in SHARDS_WEIGHTS else 1,
-        gradients=degree if strategy in _SHARDS_GRADIENTS else 1,
-        states=degree if strategy in _SHARDS_STATES else 1,
+        gradients=degree if strategy in SHARDS_GRADIENTS else 1,
+        states=degree if strategy in SHARDS_STATES else 1,
     )
 
 

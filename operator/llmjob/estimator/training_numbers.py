@@ -9,9 +9,8 @@ from llmjob.estimator.model import Model
 from llmjob.estimator.task import FineTuning
 from llmjob.estimator.training_profile import FrameworkRule, Spread
 from llmjob.estimator.training_setting import Elements
+from llmjob.estimator.vocabulary import ADAPTER_METHODS, SHARDS_WEIGHTS
 
-ADAPTER_METHODS: Final = frozenset({"LoRA", "QLoRA", "DoRA", "IA3", "PromptTuning", "PrefixTuning"})
-SHARDS_WEIGHTS: Final = frozenset({"ZeRO3", "FSDP", "HSDP"})
 HALF: Final = 2  # bytes of a 16-bit element
 SINGLE: Final = 4  # bytes of an FP32 element
 _FULLY_SHARDED: Final = frozenset({"FSDP", "HSDP"})

@@ -67,8 +67,15 @@ class Program:
         )
         # The first stage of a pipeline holds as many micro-batches as there are stages.
         self.in_flight = setting.pipeline
-        self._kept = [self._bytes(kept(block.shape, self._numerics(block)), block) for block in self.blocks]
-        self._between = [self._left(block, size) for block, size in zip(self.blocks, self._kept, strict=True)]
+        self._numbers = [self._numerics(block) for block in self.blocks]
+        self._kept = [
+            self._bytes(kept(block.shape, numerics), block)
+            for block, numerics in zip(self.blocks, self._numbers, strict=True)
+        ]
+        self._between = [
+            self._left(block, numerics, size)
+            for block, numerics, size in zip(self.blocks, self._numbers, self._kept, strict=True)
+        ]
 
     @cached_property
     def trainable(self) -> int:
@@ -175,12 +182,12 @@ class Program:
             return 0
         return sum(block.count * self._casts(block) for block in self.blocks)
 
-    def _left(self, block: TrainedBlock, whole: int) -> int:
+    def _left(self, block: TrainedBlock, numerics: Numerics, whole: int) -> int:
         """What a block leaves between its forward and its backward; checkpointing keeps its input besides the share."""
         share = self.setting.kept_share
         if share == 1:
             return whole
-        return self.setting.tokens * boundary(block.shape, self._numerics(block)) + ceil(share * whole)
+        return self.setting.tokens * boundary(block.shape, numerics) + ceil(share * whole)
 
     def _casts(self, block: TrainedBlock) -> int:
         """Copies that autocast makes of FP32 weights, alive until their backward."""
@@ -245,18 +252,15 @@ class Program:
                 name = f"backward of the {which} block" if len(self.blocks) == 1 else "backward of a block"
                 left = below - later * between
                 live = done + later * own
-                yield from self._block_backward(name, block, left, live, own, held)
+                yield from self._block_backward(name, index, left, live, own, held)
             done += block.count * own
             below -= block.count * between
 
-    def _block_backward(
-        self, name: str, block: TrainedBlock, left: int, done: int, own: int, held: int
-    ) -> Iterator[Instant]:
+    def _block_backward(self, name: str, index: int, left: int, done: int, own: int, held: int) -> Iterator[Instant]:
         """Both halves of a block's backward: the feed-forward's, with the gradient of down, then attention's."""
-        setting, numerics = self.setting, self._numerics(block)
+        setting, block, numerics = self.setting, self.blocks[index], self._numbers[index]
         whole_unit = own * setting.optimizer.gradient if setting.shards.gradients > 1 else 0
-        whole = self._bytes(kept(block.shape, numerics), block)
-        base = left - ceil(setting.kept_share * whole)
+        base = left - ceil(setting.kept_share * self._kept[index])
         if setting.shards.weights > 1 and not setting.kept_share and not setting.trains_base:
             base *= 2  # FSDP with a frozen base: each boundary counts twice
         down = block.down if setting.trains_base else 0

@@ -38,6 +38,12 @@ GGUF_TYPES: Final = (
     *("IQ4_XS", "IQ4_NL"),
 )
 
+ADAPTER_METHODS: Final = frozenset({"LoRA", "QLoRA", "DoRA", "IA3", "PromptTuning", "PrefixTuning"})
+"""Methods that train few parameters of their own on a frozen base."""
+SHARDS_WEIGHTS: Final = frozenset({"ZeRO3", "FSDP", "HSDP"})
+SHARDS_GRADIENTS: Final = SHARDS_WEIGHTS | {"ZeRO2"}
+SHARDS_STATES: Final = SHARDS_GRADIENTS | {"ZeRO1"}
+
 _NAMES: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.ENGINE: ("vLLM", "SGLang", "TGI", "TensorRTLLM", "LlamaCpp", "Ollama", "Transformers"),
     Kind.METHOD: ("Full", "LoRA", "QLoRA", "DoRA", "Freeze", "IA3", "PromptTuning", "PrefixTuning"),

@@ -59,6 +59,7 @@ def build_request(
         role=role,
         pods_per_instance=topology.pods_per_instance,
         gpus_per_pod=topology.gpus_per_pod,
+        stated_gpus_per_pod=gpus_per_pod,
         scheduling=scheduling,
         enforcement=enforcement,
         input_hash=hash_of(

@@ -15,7 +15,8 @@ class Request:
     """One role's question: this model, this task, so many GPUs a pod, on nodes where it may run.
 
     `gpu_resource` is the extended resource a pod asks for, None for "any GPU" (an LLMJob). `pod_gpus` is what the pod
-    asks for, None where no pod is at hand. `input_hash` covers everything the answer depends on except the fleet.
+    asks for, None where no pod is at hand; `stated_gpus_per_pod` is None where parallelism decides `gpus_per_pod`.
+    `input_hash` covers everything the answer depends on except the fleet.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Request:
     role: str = DEFAULT_ROLE
     pods_per_instance: int = 1
     gpus_per_pod: int = 1
+    stated_gpus_per_pod: int | None = None
     scheduling: Scheduling = ANYWHERE
     gpu_resource: str | None = None
     pod_gpus: int | None = None
