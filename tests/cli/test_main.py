@@ -329,3 +329,30 @@ def test_completion_offers_files_cards_names_and_models(words, expected):
 def test_gpus_that_were_named_are_all_there_are(place):
     shown = llmjob("check", "--parameters", "70B", *place, "-o", "json", stdin="[{name: t4, nodes: 1}]")
     assert [record["reason"] for record in json.loads(shown.stdout)] == ["InsufficientGPUMemory"]
+
+
+@pytest.mark.parametrize("redirect", [">&-", "<&-", ">&- 2>&-"])
+def test_a_stream_that_the_caller_closed_is_no_failure(redirect):
+    command = f"PYTHONPATH={SOURCES} {sys.executable} -m llmjob estimate --parameters 7B {redirect}"
+    shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (shown.returncode, shown.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", ["--version", "estimate --parameters 7B -o json", "crd"])
+def test_a_full_disk_is_no_bug_of_ours(arguments):
+    command = f"PYTHONPATH={SOURCES} {sys.executable} -m llmjob {arguments} > /dev/full"
+    shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert shown.returncode == 74
+    assert "cannot write the output" in shown.stderr
+
+
+def test_a_config_with_a_key_twice_is_bad_input(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "llama", "hidden_size": 64, "hidden_size": 128}')
+    shown = llmjob("estimate", "--config", str(path))
+    assert shown.returncode == 65
+    assert "twice" in shown.stdout
+
+
+def test_a_config_without_end_is_usage():
+    assert llmjob("estimate", "--config", "/dev/zero").returncode == 64

@@ -1,6 +1,6 @@
 """Where a pod may run, read from its spec."""
 
-from llmjob.fleet.scheduling import Scheduling
+from llmjob.fleet.scheduling import Scheduling, Taint
 from llmjob.workloads.pod_scheduling import scheduling_of
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -59,3 +59,12 @@ def test_odd_shapes_are_left_out():
     assert scheduling.tolerations == ({"operator": "Exists"},)
     assert scheduling.runtime_class is None
     assert scheduling_of({"spec": "x"}) == Scheduling()
+
+
+def test_a_pod_that_names_its_node_is_judged_by_that_node_alone() -> None:
+    # The scheduler is passed by: its taints and labels decide nothing.
+    spec = {"nodeName": "t4-1", "nodeSelector": {"pool": "big"}}
+    found = scheduling_of({"spec": spec})
+    taints = (Taint("reserved", "", "NoSchedule"),)
+    assert found.admits({}, taints, "t4-1")
+    assert not found.admits({"pool": "big"}, (), "h100-1")

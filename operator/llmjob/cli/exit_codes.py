@@ -8,7 +8,7 @@ from llmjob.names import Reason
 
 
 class ExitCode(IntEnum):
-    """The contract's exit codes; 64 and above are those of sysexits.h."""
+    """Exit codes for scripts; 64 to 74 are those of sysexits.h."""
 
     FITS = 0
     TIGHT = 1
@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 65
     CLUSTER_UNREACHABLE = 69
     OUR_BUG = 70
+    OUTPUT_FAILED = 74
     INTERRUPTED = 130
 
 

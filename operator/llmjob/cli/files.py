@@ -49,12 +49,21 @@ def _texts(path: str) -> Iterator[tuple[str, str]]:
     else:
         files = [place]
     for file in files:
-        try:
-            with file.open("rb") as stream:
-                content = stream.read(_LARGEST + 1)
-        except OSError as error:
-            raise click.UsageError(f"cannot read {file}: {error.strerror}") from error
-        yield str(file), _decoded(str(file), content)
+        yield str(file), read_text(str(file))
+
+
+def read_text(path: str) -> str:
+    """A file's text.
+
+    Raises:
+        click.UsageError: when it cannot be opened, is too large or is no UTF-8.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+    except OSError as error:
+        raise click.UsageError(f"cannot read {path}: {error.strerror}") from error
+    return _decoded(path, content)
 
 
 def _decoded(name: str, content: bytes) -> str:

@@ -143,13 +143,16 @@ def model_name(flags: Mapping[str, object]) -> str:
 
 
 def _read_config(path: str) -> Mapping[str, object] | Bad:
-    import json  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
+    from llmjob.api.errors import BadInput  # noqa: PLC0415
+    from llmjob.api.json_documents import read_json  # noqa: PLC0415
+    from llmjob.cli.files import read_text  # noqa: PLC0415
 
     try:
-        config = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        return bad_input("--config", f"{path} is not JSON: {error}", path)
-    if not isinstance(config, dict):
-        return bad_input("--config", f"{path} holds {type(config).__name__}; a config.json holds an object", path)
-    return config
+        documents = read_json(read_text(path))
+    except BadInput as error:
+        return bad_input("--config", f"{path}: {error}", path)
+    if documents is None:
+        return bad_input("--config", f"{path} is not JSON", path)
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        return bad_input("--config", f"{path} holds no JSON object; a config.json is one", path)
+    return documents[0]

@@ -1,5 +1,6 @@
 """The llmjob command: lazy subcommands and the mapping from failures to exit codes."""
 
+import errno
 import importlib
 import os
 import sys
@@ -18,6 +19,9 @@ _COMMANDS: Final[dict[str, str]] = {
     "webhook": "Run the admission webhook.",
     "completion": "Print the completion script of a shell.",
 }
+
+
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT})
 
 
 class LazyGroup(click.Group):
@@ -89,6 +93,10 @@ def _leave(code: int) -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:
         _silence_stdout()
+    except OSError as error:
+        _silence_stdout()
+        click.echo(f"llmjob: cannot write the output: {error.strerror}", err=True)
+        code = ExitCode.OUTPUT_FAILED
     sys.exit(code)
 
 
@@ -97,8 +105,18 @@ def _silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _open_closed_streams() -> None:
+    """A stream that the caller closed is none for Python; what is written to it goes nowhere, what is read is empty."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115, lives as long as the process
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
 def run() -> NoReturn:
     """Run the command and exit with the contract's code, whatever happens."""
+    _open_closed_streams()
     try:
         result = cli.main(prog_name=_program_name(), standalone_mode=False)
         _leave(int(result) if isinstance(result, int) else ExitCode.FITS)
@@ -115,6 +133,12 @@ def run() -> NoReturn:
     except BrokenPipeError:
         _silence_stdout()
         sys.exit(ExitCode.FITS)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        _silence_stdout()
+        click.echo(f"llmjob: cannot write the output: {error.strerror}", err=True)
+        sys.exit(ExitCode.OUTPUT_FAILED)
     except Exception as error:
         if os.environ.get("LLMJOB_DEBUG"):
             raise

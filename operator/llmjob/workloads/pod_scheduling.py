@@ -14,6 +14,9 @@ _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 def scheduling_of(pod: Mapping[str, object]) -> Scheduling:
     """Node selector, required node affinity, tolerations and runtime class of a pod."""
     spec = _mapping(pod.get("spec"))
+    node = spec.get("nodeName")
+    if isinstance(node, str) and node:
+        return _on(node)
     runtime_class = spec.get("runtimeClassName")
     return Scheduling(
         node_selector=_strings(spec.get("nodeSelector")),
@@ -21,6 +24,12 @@ def scheduling_of(pod: Mapping[str, object]) -> Scheduling:
         tolerations=tuple(_strings(item) for item in _items(spec.get("tolerations"))),
         runtime_class=runtime_class if isinstance(runtime_class, str) and runtime_class else None,
     )
+
+
+def _on(node: str) -> Scheduling:
+    """A pod that names its node passes the scheduler by: it runs there or nowhere, whatever the node's taints."""
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    return Scheduling(affinity={"nodeAffinity": {_REQUIRED: {"nodeSelectorTerms": [term]}}}, ignore_taints=True)
 
 
 def _affinity(value: object) -> Mapping[str, object] | None:

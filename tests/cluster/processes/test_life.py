@@ -77,6 +77,33 @@ def test_while_the_webhook_is_away_pods_start_and_jobs_are_refused(running: Any,
     assert running.apply(running.llmjob("job"), namespace=place).returncode == 0
 
 
+def test_while_the_webhook_is_away_warn_refuses_nobody(running: Any, space: Space) -> None:
+    place = space("warn")
+    running.webhook.stop()
+    try:
+        assert running.apply(running.llmjob("job"), namespace=place).returncode == 0
+    finally:
+        running.webhook.restart()
+        running.eventually(lambda: running.is_ready(running.webhook, running.webhook_metrics), 60)
+
+
+def test_while_the_webhook_is_away_jobs_may_still_be_labelled_and_deleted(running: Any, space: Space) -> None:
+    place = space("enforce")
+    held = running.llmjob("job")
+    held["metadata"]["finalizers"] = ["example.org/held"]
+    assert running.apply(held, namespace=place).returncode == 0
+    running.webhook.stop()
+    try:
+        kubectl = running.cluster.kubectl
+        kubectl("label", "llmjob", "job", "-n", place, "team=a")
+        kubectl("delete", "llmjob", "job", "-n", place, "--wait=false")
+        kubectl("patch", "llmjob", "job", "-n", place, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+        running.eventually(lambda: not running.cluster.client.exists(running.job_path(place, "job")))
+    finally:
+        running.webhook.restart()
+        running.eventually(lambda: running.is_ready(running.webhook, running.webhook_metrics), 60)
+
+
 def test_both_processes_outlive_a_restart_of_the_api_server(running: Any, space: Space) -> None:
     running.cluster.restart_api_server()
     place = space("warn")
