@@ -152,7 +152,7 @@ class TestAdvice:
                 "a", "NVIDIA-A100-SXM4-80GB", 81920, count, labels=labels, allocatable={"nvidia.com/gpu": "4"}
             )
             return [
-                way.field for way in decide(request(asked), fleet([node]), Policy()).advice if "tensor" in way.field
+                way.field for way in decide(request(billions), fleet([node]), Policy()).advice if "tensor" in way.field
             ]
 
         assert spread(8, 1, {"nvidia.com/gpu.replicas": "4"}) == []

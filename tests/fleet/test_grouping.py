@@ -1,5 +1,7 @@
 """From offers to classes."""
 
+import pytest
+
 from llmjob.fleet.fleet import Fleet
 from tests.fleet.nodes import gpu_node
 
@@ -9,6 +11,7 @@ def shared(name, replicas):
     return gpu_node(name, labels=labels, allocatable={"nvidia.com/gpu": str(replicas)})
 
 
-def test_of_nodes_that_share_their_cards_differently_the_most_shares_count():
-    (found,) = Fleet.from_nodes([shared("a", 2), shared("b", 8), shared("c", 4)]).classes()
-    assert found.replicas == 8
+@pytest.mark.parametrize("replicas", [(2, 8), (4, 16), (3, 10), (7, 50), (2, 4, 8, 16)])
+def test_of_nodes_that_share_their_cards_differently_the_most_shares_count(replicas):
+    (found,) = Fleet.from_nodes([shared(f"n{count}", count) for count in replicas]).classes()
+    assert found.replicas == max(replicas)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from llmjob.runtime import admission
+from llmjob.runtime import admission, pod_question
 from llmjob.runtime import world as world_module
 from llmjob.runtime.admission import Admission
 from llmjob.runtime.cluster import ClusterError
@@ -243,3 +243,32 @@ async def test_a_label_that_is_no_jobs_name_is_a_job_that_is_not_there(made):
     store = made.store_class()
     answer = await Admission(made.world(store=store))(VALIDATE, made.request(made.pod("../../team-b/llmjobs/secret")))
     assert (answer.allowed, answer.reason, store.asked) == (True, "Pending", 0)
+
+
+async def test_nothing_that_grows_with_a_job_is_done_in_the_loop(made, monkeypatch):
+    threads = {}
+
+    def watched(module, name):
+        real = getattr(module, name)
+
+        def call(*given, **named):
+            # A pod is first asked whether it wants a GPU at all, without its job: that is quick.
+            if name != "request_from_pod" or given[1] is not None:
+                threads.setdefault((module.__name__, name), set()).add(threading.get_ident())
+            return real(*given, **named)
+
+        monkeypatch.setattr(module, name, call)
+
+    watched(admission, "_seen")
+    watched(admission, "requests_from_llmjob")
+    watched(pod_question, "requests_from_llmjob")
+    watched(pod_question, "request_from_pod")
+    watched(world_module, "decide")
+    world = made.world(jobs=(made.job(parameters="25B"),))
+    review = Admission(world)
+    await review(JOBS, made.request(made.job(), old=made.job(), operation="UPDATE"))
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "pool", "operator": "Exists"}]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+    await review(VALIDATE, made.request(made.pod(affinity=affinity)))
+    assert len(threads) == 5
+    assert threading.get_ident() not in set.union(*threads.values())

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import aiohttp
-from yarl import URL
 
 from llmjob.runtime.access import Access
 from llmjob.runtime.paths import events_path, job_path
@@ -113,20 +112,18 @@ class Cluster:
             bearer = self._access.bearer()
             if bearer:
                 headers["Authorization"] = f"Bearer {bearer}"
-            # Encoded already: a library that normalises would undo the quoting of names.
-            url = URL(self._access.server.rstrip("/") + path, encoded=True)
             async with self._session.request(
-                method, url.update_query(query), json=body, headers=headers,
+                method, self._access.server.rstrip("/") + path, params=query, json=body, headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
             ) as answer:  # fmt: skip
                 if answer.status >= _FIRST_ERROR:
                     said = (await answer.text())[:_LONGEST]
                     raise ClusterError(f"{method} {path}: {answer.status} {answer.reason}: {said}", answer.status)
                 return _object(await answer.text())
-        except ValueError as error:
-            raise ClusterError(f"{method} {path}: the answer is no JSON object ({error})") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ClusterError(f"{method} {path}: no answer ({error or type(error).__name__})") from error
+        except ValueError as error:
+            raise ClusterError(f"{method} {path}: the answer is no JSON object ({error})") from error
 
 
 def _object(text: str) -> Object:
