@@ -11,7 +11,7 @@ from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import Basis, ComponentName, Estimate, Unknown
 from llmjob.estimator.simple import optimizer_states, scenarios
-from llmjob.estimator.task import FineTuning, Inference, Parallelism, Sharding, Task
+from llmjob.estimator.task import Adapter, FineTuning, Inference, Parallelism, Sharding, Task
 from llmjob.names import Reason
 
 B7 = 7 * 10**9
@@ -153,6 +153,28 @@ def test_a_gguf_type_is_at_least_the_bits_of_its_name() -> None:
     weights = estimated(Inference(), quantization="q4_k_m").component(W)
     # A Q4_K block is 144 bytes for 256 parameters (gguf-py, GGML_QUANT_SIZES).
     assert weights.lower <= B7 * 144 // 256 <= weights.expected
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        ("IQ1_S", 2.0042),
+        ("Q2_K", 3.1593),
+        ("IQ3_XXS", 3.2548),
+        ("Q3_K_L", 4.2979),
+        ("Q4_K_M", 4.8944),
+        ("Q8_0", 8.5008),
+    ],
+)
+def test_published_bits_of_gguf_types_lie_within(name: str, bits: float) -> None:
+    """Bits per weight of Llama-3.1-8B: ggml-org/llama.cpp tools/quantize/README.md."""
+    weights = estimated(Inference(), quantization=name).component(W)
+    assert weights.lower <= B7 * bits / 8 <= weights.expected
+
+
+def test_modules_to_save_are_not_counted_from_a_count_and_said_so() -> None:
+    task = FineTuning(method="LoRA", adapter=Adapter(modules_to_save=("lm_head",)))
+    assert any("modulesToSave" in warning for warning in estimated(task).warnings)
 
 
 def test_the_interval_is_the_weights_up_to_activations_and_kv_twice_and_one_gigabyte() -> None:

@@ -21,6 +21,7 @@ from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import Basis, ComponentName, Estimate, Measures, Unknown
 from llmjob.estimator.task import Adapter, FineTuning, Parallelism, Quantized, Sharding
 from llmjob.estimator.training import estimate_training
+from llmjob.estimator.training_shape import saved_elements
 from llmjob.names import Reason
 from llmjob.quantity import GiB, MiB
 
@@ -398,6 +399,41 @@ def test_the_largest_instant_is_the_peak_and_not_a_sum_of_maxima() -> None:
 @pytest.mark.parametrize("method", ["Freeze", None])
 def test_what_is_not_stated_is_warned_of(method: str | None) -> None:
     assert estimated(model(TINY), fine_tuning(method=method)).warnings
+
+
+def test_modules_saved_beside_an_adapter_are_trained_copies() -> None:
+    """An FP32 copy of the head, its gradient and AdamW's two states: 16 bytes an element; which dtype is not sure."""
+    head = 32000 * 2048
+
+    def adapted(*modules: str) -> Estimate:
+        return estimated(model(TINY), fine_tuning(method="LoRA", adapter=Adapter(rank=8, modules_to_save=modules)))
+
+    plain, saved = adapted(), adapted("lm_head")
+    parts = (ComponentName.ADAPTERS, ComponentName.OPTIMIZER_STATES)
+    for part, size in zip(parts, (4, 8), strict=True):
+        assert saved.component(part).expected - plain.component(part).expected == size * head
+    assert saved.per_gpu.expected > plain.per_gpu.expected
+    assert saved.per_gpu.upper >= plain.per_gpu.upper + 12 * head
+    assert saved.per_gpu.lower == plain.per_gpu.lower
+    assert not any("modulesToSave" in warning for warning in saved.warnings)
+
+
+@pytest.mark.parametrize(("names", "elements"), [
+    (["lm_head"], 32000 * 2048), (["model.embed_tokens", "lm_head"], 2 * 32000 * 2048),
+    (["v_proj"], 22 * 2048 * 256), (["score"], 0),
+])  # fmt: skip
+def test_saved_modules_are_found_by_the_last_part_of_their_path(names: list[str], elements: int) -> None:
+    assert saved_elements(read_architecture(TINY), names) == elements
+    assert saved_elements(read_architecture(TINY), names, tensor=2) == elements // 2
+
+
+def test_a_tied_head_is_saved_as_a_copy_of_the_embedding() -> None:
+    assert saved_elements(read_architecture(SMOL), ["lm_head"]) == 49152 * 2048
+
+
+def test_a_saved_module_that_the_model_lacks_is_warned_of() -> None:
+    task = fine_tuning(method="LoRA", adapter=Adapter(modules_to_save=("score",)))
+    assert any("'score'" in warning for warning in estimated(model(TINY), task).warnings)
 
 
 def test_an_unknown_name_is_unknown_and_names_its_field() -> None:

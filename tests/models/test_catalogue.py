@@ -100,3 +100,16 @@ def test_looking_one_model_up_reads_one_file():
     catalogue._read.cache_clear()
     catalogue.find("Qwen/Qwen3-8B")
     assert catalogue._read.cache_info().currsize == 1
+
+
+def test_what_users_ask_for_never_grows_a_cache():
+    """Neither unknown ids nor the many spellings of a known one are keys."""
+    catalogue.architecture_of("Qwen/Qwen3-8B")
+    caches = (catalogue._read, catalogue._architecture, catalogue._stems)
+    before = [cache.cache_info().currsize for cache in caches]
+    for number in range(100):
+        assert catalogue.find(f"nobody/nothing-{number}") is None
+        assert catalogue.architecture_of(f"nobody/nothing-{number}") is None
+    for spelling in ("qwen/qwen3-8b", "QWEN/QWEN3-8B", "Qwen/QWEN3-8b"):
+        assert catalogue.architecture_of(spelling) is catalogue.architecture_of("Qwen/Qwen3-8B")
+    assert [cache.cache_info().currsize for cache in caches] == before

@@ -90,7 +90,7 @@ class GraphRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineProfile:
-    """One engine over a range of versions; `rows` public measurements of `architectures` stand behind it.
+    """One engine over a range of versions; `rows` public measurements stand behind it.
 
     `hybrid_cache`: layers with a window keep no more than it; `group_ratio`: see kv_cache.Pages.
     """
@@ -102,7 +102,6 @@ class EngineProfile:
     hybrid_cache: bool
     group_ratio: Fraction
     rows: int
-    architectures: int
     defaults: tuple[StepDefaults, ...]
     activation: ActivationRule
     non_torch: ByDegree
@@ -160,7 +159,6 @@ def load_profile(name: str) -> EngineProfile:
         hybrid_cache=raw["hybrid_cache"],
         group_ratio=raw["group_ratio"],
         rows=raw["rows"],
-        architectures=raw["architectures"],
         defaults=tuple(
             StepDefaults(
                 from_bytes=_bytes(step["from_gib"]),

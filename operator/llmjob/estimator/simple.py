@@ -148,6 +148,10 @@ def _fine_tuning(model: Model, parameters: int, task: FineTuning) -> Estimate:
     method = task.method or ("QLoRA" if model.quantization else "Full")
     if task.method is None:
         warnings.append(f"fineTuning.method is not stated: {method} counts")
+    if task.adapter and task.adapter.modules_to_save and method in ADAPTER_METHODS:
+        warnings.append(
+            "adapter.modulesToSave is not counted: how large these modules are does not follow from a count"
+        )
     precision = _precision(model)
     if model.quantization is None and method == "QLoRA":
         precision = _Precision(_QUANTIZED_BYTES["NF4"], _QUANTIZED_BYTES["NF4"])
@@ -216,10 +220,10 @@ def _precision(model: Model) -> _Precision:
         stated = _QUANTIZED_BYTES[model.quantization]
         return _Precision(stated, stated)
     # A GGUF type is named after the bits of an element; scales, and the larger types that a mix gives to some tensors,
-    # come on top and stay under one bit.
+    # come on top and stay under 1.5 bits (bits per weight in tools/quantize/README.md of ggml-org/llama.cpp).
     match = _GGUF_BITS.match(model.quantization)
     bits = int(match.group(1)) if match else 0
-    return _Precision(Fraction(bits, 8), Fraction(bits + 1, 8))
+    return _Precision(Fraction(bits, 8), Fraction(2 * bits + 3, 16))
 
 
 def _activations(model: Model, parameters: int, tokens: int) -> int:

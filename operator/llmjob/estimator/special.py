@@ -197,7 +197,7 @@ def _nas_entry(config: Config, index: int, entry: object) -> tuple[int | None, i
             raise ConfigError(mixer.field("n_heads_in_group"), f"{size} does not divide the {heads} attention heads")
         groups = heads // size
     if not mlp.flag("no_op"):
-        # Source of the rounding: _ffn_mult_to_intermediate_size in modeling_decilm.py.
+        # Source: _ffn_mult_to_intermediate_size in vllm/model_executor/models/nemotron_nas.py of vllm-project/vllm.
         wanted = int(2 * mlp.scale("ffn_mult") * hidden / 3)
         width = -(-wanted // 256) * 256
     return groups, width

@@ -22,6 +22,7 @@ from llmjob.estimator.training_assumption import assume, has_equal_lengths
 from llmjob.estimator.training_numbers import method_of
 from llmjob.estimator.training_profile import PROFILE, Spread
 from llmjob.estimator.training_program import Program
+from llmjob.estimator.training_shape import leaf, module_names
 
 _LIVE: Final = (
     ComponentName.WEIGHTS,
@@ -40,7 +41,10 @@ _BASIS: Final = {
     ComponentName.LOGITS: Basis.MODELLED,
 }
 _MODELLED: Final = tuple(name for name, basis in _BASIS.items() if basis is Basis.MODELLED)
-_ROUNDING: Final = Fraction(1, 100)  # of everything: blocks of the allocator, workspaces, buffers
+_SHOWN: Final = 60
+# Share of everything: blocks of the allocator, workspaces, buffers. Source: the 500 rows of
+# group faketensor, whose median is 0.15 % out.
+_ROUNDING: Final = Fraction(1, 100)
 
 
 def estimate_training(model: Model, architecture: Architecture, task: FineTuning, gpu: GPU | None = None) -> Estimate:
@@ -75,14 +79,21 @@ def estimate_training(model: Model, architecture: Architecture, task: FineTuning
         active_parameters=architecture.active_parameters,
         measures=Measures(allocated=allocated, reserved=reserved, process=process),
         instant=expected.name,
-        warnings=(*model.warnings, *_warnings(model, task)),
+        warnings=(*model.warnings, *_warnings(model, architecture, task)),
     )
 
 
-def _warnings(model: Model, task: FineTuning) -> Sequence[str]:
+def _warnings(model: Model, architecture: Architecture, task: FineTuning) -> Sequence[str]:
     found = []
     if task.method is None:
         found.append(f"fineTuning.method is not stated: {method_of(model, task)} counts")
+    saved = task.adapter.modules_to_save if task.adapter else ()
+    known = module_names(architecture) if saved else frozenset()
+    found += [
+        f"adapter.modulesToSave: the model has no module {name[:_SHOWN]!r}, so it is not counted"
+        for name in saved
+        if leaf(name) not in known
+    ]
     if task.method == "Freeze":
         found.append("which layers Freeze trains is not stated: all of them count")
     return found

@@ -31,7 +31,9 @@ _FIRST_TARGETS: Final = ("q_proj", "v_proj", "query_key_value", "c_attn", "Wqkv"
 _ALL_TARGETS: Final = ("all-linear",)
 _DEFAULT_LENGTH: Final = 2048
 _WITHOUT_FLASH: Final = ("T4", "V100")  # no flash kernel before Ampere
-_COPYING: Final = 14  # bytes per token and entry of a loss that shifts by copying, in the forward already
+# Bytes per token and entry at which a loss shifts labels by copying, so that the forward holds as much. Source: the 58
+# rows of group faketensor whose `shift` is "copy", as older releases of Transformers do.
+_COPYING: Final = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class _Open:
     logits: _Choice[tuple[Fraction, int]]
     length: _Choice[int]
     adapter: _Choice[tuple[int, tuple[str, ...]]]
+    saved: _Choice[tuple[str, ...]]
     buckets: _Choice[bool]
     sequence_parallel: _Choice[bool]
     shards: _Choice[Shards]
@@ -87,6 +90,7 @@ def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ..
         logits=_logits(task, rule),
         length=_lengths(task),
         adapter=_trained(adapter),
+        saved=_saved(adapter),
         buckets=_buckets(task),
         sequence_parallel=_sequence_parallel(task),
         shards=_shards(task),
@@ -130,6 +134,7 @@ class _Builder:
             adapter_rank=rank,
             adapter_dropout=bool(adapter and adapter.dropout),
             targets=targets,
+            saved=getattr(choices.saved, end),
             magnitudes=self.method == "DoRA",
             attention=kernel,
             masks_windows=masks,
@@ -266,6 +271,12 @@ def _trained(adapter: Adapter | None) -> _Choice[tuple[int, tuple[str, ...]]]:
         kindest=(fewest, targets or _FIRST_TARGETS),
         harshest=(most, targets or _ALL_TARGETS),
     )
+
+
+def _saved(adapter: Adapter | None) -> _Choice[tuple[str, ...]]:
+    """Modules trained in full beside the adapter; in which dtype is the framework's choice, so none of it is sure."""
+    names = tuple(adapter.modules_to_save) if adapter else ()
+    return _Choice(expected=names, kindest=(), harshest=names)
 
 
 def _adapter_bytes(adapter: Adapter | None) -> int:

@@ -56,7 +56,8 @@ class Setting:
     `masks_windows`: a window shorter than the sequence needs a mask, which SDPA's flash kernel does not take.
     `gathers_root`: embedding and head are one sharded unit, whole through forward and backward.
     `sequence_parallel`: tensor ranks share out the tokens where they do not share the widths.
-    `magnitudes`: DoRA's vectors. `accumulates`: gradients of earlier micro-batches live on. `buckets`: DDP's copies.
+    `saved`: modules trained in full beside an adapter, as copies. `magnitudes`: DoRA's vectors. `accumulates`:
+    gradients of earlier micro-batches live on. `buckets`: DDP's copies.
     """
 
     elements: Elements
@@ -70,6 +71,7 @@ class Setting:
     adapter_rank: int = 0
     adapter_dropout: bool = False
     targets: tuple[str, ...] = ()
+    saved: tuple[str, ...] = ()
     magnitudes: bool = False
     attention: Kernel = Kernel.FLASH
     masks_windows: bool = True

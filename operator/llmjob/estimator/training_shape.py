@@ -68,10 +68,36 @@ def trained_blocks(
     )
 
 
+def leaf(module: str) -> str:
+    """The last part of a module's path."""
+    return module.rsplit(".", 1)[-1]
+
+
+def module_names(architecture: Architecture) -> frozenset[str]:
+    """The last parts of all modules' paths; a tied head is a module too."""
+    blocks = (weight.name for run in architecture.layers for weight in run.block.weights)
+    outside = (weight.name for weight in (*architecture.embedding, *architecture.head))
+    return frozenset(leaf(name) for name in (*blocks, *outside, "lm_head"))
+
+
+def saved_elements(architecture: Architecture, names: Sequence[str], tensor: int = 1) -> int:
+    """Elements on one rank of the modules that PEFT copies whole to train them (`modules_to_save`).
+
+    Matched by the last part of a module's path; a head that is tied to the embedding is as large as that.
+    """
+    leaves = {leaf(name) for name in names}
+    outside = [*architecture.embedding, *architecture.head]
+    total = sum(weight.elements for weight in outside if leaf(weight.name) in leaves)
+    if architecture.tied and "lm_head" in leaves:
+        total += architecture.embedding[0].elements
+    for run in architecture.layers:
+        total += run.count * sum(weight.elements for weight in run.block.weights if leaf(weight.name) in leaves)
+    return ceil(total / tensor)
+
+
 def role(weight: Weight, block: Block) -> str:
     """What a linear does in its block: q, k, v, qkv, o, gate, up, gate_up, down, or "" for anything else."""
-    leaf = weight.name.rsplit(".", 1)[-1]
-    found = _ROLES.get(leaf, "")
+    found = _ROLES.get(leaf(weight.name), "")
     if found in {"q", "k", "v"} and isinstance(block.mixer, Attention) and block.mixer.fused_qkv:
         return "qkv"
     if found in {"gate", "up"} and block.feed_forward is not None and block.feed_forward.fused_gate_up:
@@ -86,12 +112,12 @@ def targeted(weight: Weight, targets: Sequence[str]) -> bool:
     """
     if not weight.linear or weight.inputs == 1 or weight.copies > 1:
         return False
-    leaf = weight.name.rsplit(".", 1)[-1]
+    name = leaf(weight.name)
     for target in targets:
         if target.replace("-", "").replace("_", "").casefold() == _ALL_LINEAR:
             return True
-        last = target.rsplit(".", 1)[-1]
-        if leaf == last or leaf in _OTHER_NAMES.get(last, ()):
+        last = leaf(target)
+        if name == last or name in _OTHER_NAMES.get(last, ()):
             return True
     return False
 

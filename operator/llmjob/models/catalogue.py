@@ -39,47 +39,50 @@ class Entry:
 
 def find(model_id: str) -> Entry | None:
     """The entry of an id, in any case; None where the catalogue lacks it."""
-    return _read(_file_stem(model_id))
+    stem = _file_stem(model_id)
+    return _read(stem) if stem in _stems() else None
 
 
-@cache
-def architecture_of(entry_id: str) -> Architecture | None:
+def architecture_of(model_id: str) -> Architecture | None:
     """The architecture of a catalogued id, read once; None where the catalogue lacks it.
 
     Raises:
         ConfigError: when the model's family is not supported yet.
     """
-    entry = find(entry_id)
-    return read_architecture(entry.config) if entry else None
+    stem = _file_stem(model_id)
+    return _architecture(stem) if stem in _stems() else None
 
 
 def ids() -> tuple[str, ...]:
     """Every id, sorted; reads every entry."""
-    entries = (_read(stem) for stem in _stems())
-    return tuple(sorted(entry.id for entry in entries if entry))
+    return tuple(sorted(_read(stem).id for stem in _stems()))
 
 
 def nearest(model_id: str) -> str | None:
     """The catalogued id that looks most like an unknown one, for messages."""
-    found = get_close_matches(_file_stem(model_id)[:128], _stems(), n=1, cutoff=0.8)
-    entry = _read(found[0]) if found else None
-    return entry.id if entry else None
+    found = get_close_matches(_file_stem(model_id)[:128], sorted(_stems()), n=1, cutoff=0.8)
+    return _read(found[0]).id if found else None
 
 
 def _file_stem(model_id: str) -> str:
     return model_id.lower().replace("/", _SLASH)
 
 
-def _stems() -> list[str]:
+@cache
+def _stems() -> frozenset[str]:
     names = (path.name for path in files(__package__).joinpath(_DATA).iterdir())
-    return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+    return frozenset(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+
+
+# Both caches hold entries of the catalogue alone: an id is a user's text and never a key.
+@cache
+def _architecture(stem: str) -> Architecture:
+    return read_architecture(_read(stem).config)
 
 
 @cache
-def _read(stem: str) -> Entry | None:
+def _read(stem: str) -> Entry:
     path = files(__package__).joinpath(_DATA, stem + _SUFFIX)
-    if not path.is_file():
-        return None
     content = json.loads(path.read_text(encoding="utf-8"))
     return Entry(
         id=content["id"],
