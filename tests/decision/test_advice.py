@@ -106,3 +106,10 @@ def test_degrees_that_the_stated_topology_rules_out_are_not_offered() -> None:
     assert not any("parallelism" in advice.field for advice in verdict(gpus, spec).advice)
     free = {name: value for name, value in spec.items() if name != "topology"}
     assert any("parallelism" in advice.field for advice in verdict(gpus, free).advice)
+
+
+def test_degrees_that_do_not_spread_over_the_stated_pods_are_not_offered() -> None:
+    spec = {"model": LLAMA_8B, "fineTuning": FULL, "parallelism": {"data": 3}, "topology": {"podsPerInstance": 3}}
+    assert not any("parallelism" in advice.field for advice in verdict("a100-80gbx8", spec).advice)
+    changed = {**spec, "topology": {"podsPerInstance": 1}}
+    assert any("parallelism" in advice.field for advice in verdict("a100-80gbx8", changed).advice)

@@ -119,3 +119,12 @@ def test_modules_that_cannot_be_read_may_all_be_kept_and_are_warned_of() -> None
     assert unread.per_gpu.upper >= bare.per_gpu.expected > plain.per_gpu.upper
     assert any("unquantised modules" in warning for warning in unread.warnings)
     assert not plain.warnings
+
+
+def test_what_the_list_keeps_does_not_matter_under_another_quantization() -> None:
+    architecture = read_architecture(quantized(r"re:(\w+\.?)+X"))
+    answer = estimate(
+        Model(name="m", source=ModelSource.CONFIG, architecture=architecture, quantization="FP8"), Inference()
+    )
+    assert isinstance(answer, Estimate)
+    assert not answer.warnings

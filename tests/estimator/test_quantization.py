@@ -150,7 +150,9 @@ def test_an_expression_that_may_cost_too_much_is_not_read_and_keeps_nothing(host
 def test_more_patterns_than_any_checkpoint_has_are_not_read() -> None:
     assert kept_modules(f"*.odd{index}.*" for index in range(33)).unread == 1
     assert not kept_modules(f"*.odd{index}.*" for index in range(32)).unread
-    assert not kept_modules(f"model.layers.{index}.mlp*" for index in range(400)).unread
+    assert kept_modules(f"model.layers.{index}.mlp*" for index in range(1025)).unread == 1
+    assert len(kept_modules(f"model.layers.{index}.mlp*" for index in range(1025)).beginnings) == 1024
+    assert not kept_modules(f"model.layers.{index}.mlp*" for index in range(1024)).unread
 
 
 def test_bytes_of_an_element_are_those_of_its_format() -> None:

@@ -427,6 +427,18 @@ def test_saved_modules_are_found_by_the_last_part_of_their_path(names: list[str]
     assert saved_elements(read_architecture(TINY), names, tensor=2) == elements // 2
 
 
+def test_the_gradient_of_a_saved_head_lives_from_the_loss_on() -> None:
+    def in_backward(*modules: str) -> Estimate:
+        adapter = Adapter(rank=8, modules_to_save=modules)
+        facts = {"activation_checkpointing": "None", "sequence_length": 16384, "kernels": ("LigerFusedLoss",)}
+        return estimated(model(TINY), fine_tuning(method="LoRA", adapter=adapter, **facts))
+
+    plain, saved = in_backward(), in_backward("lm_head")
+    assert plain.instant == saved.instant == "backward of the last block"
+    gradients = ComponentName.GRADIENTS
+    assert saved.component(gradients).expected - plain.component(gradients).expected == 4 * 32000 * 2048
+
+
 def test_a_tied_head_is_saved_as_a_copy_of_the_embedding() -> None:
     assert saved_elements(read_architecture(SMOL), ["lm_head"]) == 49152 * 2048
 

@@ -53,7 +53,7 @@ def advise(model: Model, task: Task, gpu: GPU, possible: Possible) -> tuple[Chan
 
 
 def _pairs(model: Model, task: Task, gpu: GPU, possible: Possible) -> Iterator[Change]:
-    """The strongest step of one kind together with the mildest of another that then fits."""
+    """The strongest step of one kind together with the mildest of another that then fits; none is left of the first."""
     paired: set[frozenset[str]] = set()
     for options in _options(model, task, possible):
         steps = tuple(options)
@@ -63,8 +63,6 @@ def _pairs(model: Model, task: Task, gpu: GPU, possible: Possible) -> Iterator[C
         for others in _options(changed, asked, possible):
             second = _mildest(tuple(others), gpu)
             if second is None or frozenset((first.field, second.field)) in paired:
-                continue
-            if not _fields(first).isdisjoint(_fields(second)):
                 continue
             paired.add(frozenset((first.field, second.field)))
             yield Change(
@@ -132,10 +130,6 @@ def _options(model: Model, task: Task, possible: Possible) -> Iterator[Iterator[
         _SHORTEST,
         lambda number: replace(task, sequence_length=number),
     )
-
-
-def _fields(change: Change) -> frozenset[str]:
-    return frozenset(change.field.split(","))
 
 
 def _tensor(model: Model, task: Inference, possible: Possible) -> Iterator[_Option]:

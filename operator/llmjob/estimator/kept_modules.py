@@ -14,6 +14,7 @@ from typing import Final
 
 _EXPRESSION: Final = "re:"
 _MOST_PATTERNS: Final = 32
+_MOST_BEGINNINGS: Final = 1024
 _LONGEST: Final = 200
 _MOST_CHOICES: Final = 32
 _TOKEN: Final = re.compile(
@@ -71,9 +72,9 @@ def kept_modules(entries: Iterable[str]) -> KeptModules:
     both = [fnmatch.translate(glob) for inner in read for glob in (inner, f"{inner}.*")]
     return KeptModules(
         names=frozenset(names),
-        beginnings=tuple(sorted(beginnings)),
+        beginnings=tuple(sorted(beginnings)[:_MOST_BEGINNINGS]),
         patterns=re.compile("|".join(both)) if both else None,
-        unread=unread + len(others) - len(read),
+        unread=unread + len(others) - len(read) + max(0, len(beginnings) - _MOST_BEGINNINGS),
     )
 
 

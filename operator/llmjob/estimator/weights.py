@@ -5,10 +5,9 @@ rotary tables, and copies that kernels want in another form. Scored against 84 m
 benchmarks/accuracy, group vllm-weights.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from math import ceil
 from typing import Final
 
@@ -60,7 +59,7 @@ class HeldWeights:
 class _Stored:
     """How elements are stored: `plain` bytes of an unquantised one, `quantized` of a quantised one.
 
-    `keeps`: whether a module stays plain. `padded`: kernels pad an expert's width, and the hidden size.
+    `padded`: kernels pad an expert's width, and the hidden size.
     """
 
     plain: int
@@ -68,14 +67,13 @@ class _Stored:
     config: QuantizationConfig | None
     tensor: int
     expert: int
-    keeps: Callable[[str], bool]
     padded: tuple[bool, bool] = (False, False)
 
     def bytes_of(self, weight: Weight, prefix: str = "") -> Fraction:
         """One weight on the fullest rank; biases and norms stay plain."""
         matrix, bias = weight.on_rank(self.tensor, self.expert)
         config = self.config
-        if config is None or not weight.linear or self.keeps(prefix + weight.name):
+        if config is None or not weight.linear or config.kept.keeps(prefix + weight.name):
             return Fraction(self.plain * (matrix + bias))
         size = matrix * self.quantized
         if weight.copies > 1:
@@ -130,7 +128,6 @@ def weights(
         ends = (kindest(config), config, harshest(config))
     elif config is not None and config.kept.unread:
         ends = (config, config, None)  # any module may be among those left at the model's dtype
-    keeps = cache(config.kept.keeps if config else bool)
     tiled = config is not None and config.method == "MXFP4"
     lower, expected, upper = (
         _worst(
@@ -140,7 +137,6 @@ def weights(
                 quantized=bytes_per_element(end) if end else Fraction(0),
                 config=end,
                 tensor=degrees.tensor,
-                keeps=keeps,
                 expert=max(degrees.expert, degrees.tensor) if degrees.expert > 1 else 1,
                 padded=(tiled and index > 0, tiled and index > 1),
             ),
