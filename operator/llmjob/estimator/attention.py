@@ -10,7 +10,7 @@ from llmjob.estimator.families import Family
 from llmjob.estimator.weight import Split, Weight
 
 MOST_LAYERS: Final = 256
-"""Twice the layers of the deepest models that are read (126, Llama-3.1-405B); bounds what an estimate costs."""
+"""Twice the 126 layers of Llama-3.1-405B; bounds what an estimate costs."""
 _REACHES: Final[Mapping[str, Reach]] = {
     "full_attention": Reach.FULL,
     "attention": Reach.FULL,
