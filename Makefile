@@ -27,7 +27,7 @@ test: .venv/.installed ## All tests, with the real control plane (built once int
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-fast: .venv/.installed ## The tests that need no control plane, under a minute
-	@$(BIN)/python -m pytest -m "not cluster" $(ARGS)
+	@$(BIN)/python -m pytest -m "not cluster" -n auto $(ARGS)
 
 check: .venv/.locked ## Formatter, linter, types, import floors
 	@$(BIN)/ruff format --check .
