@@ -250,7 +250,8 @@ def space(running: Running) -> Iterator[Callable[..., str]]:
             found["llmjob.dev/enforcement"] = level
         client = running.cluster.client
         client.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": found}})
-        eventually(lambda: client.exists(f"/api/v1/namespaces/{name}/serviceaccounts/default"))
+        # After an API server was away, the control plane's own controllers look again only after a minute.
+        eventually(lambda: client.exists(f"/api/v1/namespaces/{name}/serviceaccounts/default"), 120)
         made.append(name)
         return name
 

@@ -110,8 +110,10 @@ def test_an_unchanged_job_is_never_denied_but_a_changed_one_is(running: Any, spa
     assert running.apply(job, namespace=place).returncode == 0
     running.cluster.kubectl("label", "namespace", place, "llmjob.dev/enforcement=enforce", "--overwrite")
     running.wait_for_denial(place)
-    same = {**job, "metadata": {"name": "job", "labels": {"team": "research"}}}
-    answer = running.apply(same, namespace=place)
+    relabelled = {**job, "metadata": {"name": "job", "labels": {"team": "research"}}}
+    answer = running.apply(relabelled, namespace=place)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    answer = running.apply(running.llmjob("job", pool="small", parameters="13.0B"), namespace=place)
     assert answer.returncode == 0, answer.stderr
     assert "Warning: job:" in answer.stderr
     answer = running.apply(running.llmjob("job", pool="small", parameters="14B"), namespace=place)
