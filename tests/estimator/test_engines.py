@@ -62,9 +62,29 @@ def test_llama_cpp_keeps_the_latent_of_mla_and_transformers_expand_it() -> None:
     assert expanded.expected == 1024 * 61 * 128 * (192 + 128) * 2
 
 
+@pytest.mark.parametrize("engine", ["LlamaCpp", "Ollama"])
+def test_layers_may_stay_in_host_memory_so_no_weights_and_no_cache_are_sure(engine: str) -> None:
+    """Row I0069: 42 of the 81 layers of a 70B on a 24 GB card, 20.08 GiB of weights and 1.32 GiB of cache there."""
+    llama_70b = {**LLAMA_8B, "hidden_size": 8192, "num_hidden_layers": 80, "num_attention_heads": 64,
+                 "intermediate_size": 28672}  # fmt: skip
+    found = serve(Inference(engine=engine, max_model_len=8224), config=llama_70b, quantization="Q4_K_M")
+    placed = found.component(ComponentName.WEIGHTS), found.component(ComponentName.KV_CACHE)
+    assert [part.lower for part in placed] == [0, 0]
+    assert placed[0].expected > 39 * GiB
+    assert placed[1].expected == placed[1].upper == 2570 * MiB
+    assert found.per_gpu.lower < GiB
+    assert any("layers" in warning for warning in found.warnings)
+
+
+def test_row_i0002_fits_where_a_third_of_the_layers_and_of_the_cache_lie() -> None:
+    """10 of 33 layers on an 8 GB card: 1.23 GiB of weights and 5 of the 16 GiB of cache."""
+    found = serve(Inference(engine="LlamaCpp", max_model_len=131072), quantization="Q4_K_M")
+    assert found.per_gpu.lower < 1.23 * GiB < 16 * GiB < found.per_gpu.expected
+
+
 def test_a_window_lowers_only_the_lower_bound() -> None:
     windowed = {**LLAMA_8B, "model_type": "mistral", "sliding_window": 4096}
-    found = cache(Inference(engine="LlamaCpp", max_model_len=32768), windowed)
+    found = cache(Inference(engine="Transformers", max_model_len=32768), windowed)
     assert (found.lower, found.expected) == (512 * MiB, 4096 * MiB)
 
 

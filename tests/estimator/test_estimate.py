@@ -176,7 +176,8 @@ def test_engine_args_are_named_and_leave_no_lower_bound(engine: str) -> None:
     assert found.per_gpu.lower == 0
     assert found.budget is None or found.budget.needed.lower == 0
     assert any("--enforce-eager" in warning for warning in found.warnings)
-    assert answer(model(LLAMA_8B), replace(asked, engine_args=()), H100).per_gpu.lower > 16 * 10**9
+    sure = 0 if engine in {"LlamaCpp", "Ollama"} else 16 * 10**9
+    assert answer(model(LLAMA_8B), replace(asked, engine_args=()), H100).per_gpu.lower >= sure
 
 
 def test_a_model_known_by_name_only_leaves_no_lower_bound() -> None:

@@ -219,7 +219,6 @@ def test_each_part_rounds_up_to_a_byte_after_division_and_then_they_are_summed()
 @pytest.mark.parametrize(
     ("strategy", "weights", "gradients", "states"),
     [
-        (None, 1, 1, 1),
         ("DDP", 1, 1, 1),
         ("ZeRO1", 1, 1, 8),
         ("ZeRO2", 1, 8, 8),
@@ -228,15 +227,31 @@ def test_each_part_rounds_up_to_a_byte_after_division_and_then_they_are_summed()
         ("HSDP", 8, 8, 8),
     ],
 )
-def test_a_sharding_strategy_divides_what_it_shards(
-    strategy: str | None, weights: int, gradients: int, states: int
-) -> None:
+def test_a_sharding_strategy_divides_what_it_shards(strategy: str, weights: int, gradients: int, states: int) -> None:
     task = FineTuning(method="Full", sharding=Sharding(strategy=strategy), parallelism=Parallelism(data=8))
     found = estimated(task)
     assert found.component(W).expected == gb("14") // weights
     assert found.component(G).expected == gb("14") // gradients
     assert found.component(S).expected == gb("56") // states
     assert found.per_gpu.lower == gb("14") // weights
+
+
+@pytest.mark.parametrize(("degree", "lower"), [(None, "0.875"), (4, "1.75")])
+def test_an_unstated_strategy_counts_as_none_but_denies_only_what_sharding_cannot_help(
+    degree: int | None, lower: str
+) -> None:
+    task = FineTuning(method="Full", sharding=Sharding(degree=degree), parallelism=Parallelism(data=8, context=2))
+    assert estimated(task).component(W) == Interval(gb(lower), gb("14"), gb("14"))
+    alone = FineTuning(method="Full", parallelism=Parallelism(tensor=2))
+    assert estimated(alone).component(W).lower == gb("7")
+
+
+@pytest.mark.parametrize("engine", ["llama.cpp", "Ollama"])
+def test_engines_that_may_leave_layers_in_host_memory_deny_nobody(engine: str) -> None:
+    found = estimated(Inference(engine=engine))
+    assert found.per_gpu.lower == 0
+    assert found.component(W).expected == gb("14")
+    assert any("layers" in warning for warning in found.warnings)
 
 
 def test_a_stated_degree_shards_less_than_the_whole_data_group() -> None:

@@ -202,7 +202,8 @@ def test_ddp_reduces_in_buckets_that_a_setting_may_spare() -> None:
         method="Full", precision="BF16", optimizer_implementation="Fused", micro_batch_size=1, sequence_length=1
     )
     alone = measures(estimated(model(LLAMA_8B), task)).allocated
-    ranks = measures(estimated(model(LLAMA_8B), replace(task, parallelism=Parallelism(data=2)))).allocated
+    task = replace(task, parallelism=Parallelism(data=2), sharding=Sharding(strategy="DDP"))
+    ranks = measures(estimated(model(LLAMA_8B), task)).allocated
     assert ranks.expected - alone.expected == 2 * 8_030_261_248
     assert ranks.lower == alone.lower
 

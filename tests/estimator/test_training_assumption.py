@@ -15,7 +15,8 @@ from llmjob.estimator.quantization import QuantizationConfig
 from llmjob.estimator.task import Adapter, FineTuning, Parallelism, Quantized, Sharding
 from llmjob.estimator.training_assumption import assume
 from llmjob.estimator.training_block import Kernel
-from llmjob.estimator.training_setting import Setting
+from llmjob.estimator.training_setting import Setting, Shards
+from llmjob.estimator.vocabulary import Kind, names
 from llmjob.quantity import MiB
 
 TINY = {
@@ -53,7 +54,7 @@ def test_a_job_that_says_everything_leaves_nothing_open() -> None:
         ("kept_share", Fraction(0), Fraction(1)),
         ("length", 1, 2048),
         ("adapter_rank", 8, 64),
-        ("attention", Kernel.FLASH, Kernel.PADDED),
+        ("attention", Kernel.FLASH, Kernel.EAGER),
     ],
 )
 def test_what_is_not_stated_has_two_ends(name: str, kindest: Any, harshest: Any) -> None:
@@ -191,6 +192,50 @@ def test_fsdp_may_shard_over_context_ranks_and_torchtitan_does() -> None:
     assert {setting.shards.weights for setting in settings(task)} == {2, 8}
     assert expected(task).shards.weights == 2
     assert expected(replace(task, framework="Torchtitan")).shards.weights == 8
+
+
+@pytest.mark.parametrize(("framework", "weights"), [(None, 1), ("TRL", 1), ("Torchtitan", 8)])
+def test_an_unstated_strategy_is_the_frameworks_own_and_may_be_either(framework: str | None, weights: int) -> None:
+    task = FineTuning(method="Full", framework=framework, parallelism=Parallelism(data=8))
+    assert expected(task).shards.weights == weights
+    assert values(settings(task), "shards") == {Shards(), Shards(weights=8, gradients=8, states=8)}
+    either = {*settings(replace(task, sharding=Sharding(strategy="DDP"))),
+              *settings(replace(task, sharding=Sharding(strategy="FSDP")))}  # fmt: skip
+    assert set(settings(task)) == either
+    assert values(settings(FineTuning(method="Full", framework=framework)), "shards") == {Shards()}
+
+
+def test_ranks_of_a_context_may_share_the_weights_too() -> None:
+    task = FineTuning(method="Full", parallelism=Parallelism(data=2, context=4))
+    assert {setting.shards.weights for setting in settings(task)} == {1, 2, 8}
+
+
+@pytest.mark.parametrize(
+    ("product", "kernel"),
+    [("Tesla-T4", Kernel.EAGER), ("Tesla-V100-SXM2-32GB", Kernel.EAGER), ("NVIDIA-A100-SXM4-80GB", Kernel.PADDED)],
+)
+def test_eager_attention_counts_at_the_most_where_flash_does_not_run(product: str, kernel: Kernel) -> None:
+    gpu = GPU(name="g", vendor="nvidia", usable=Range.exact(1), product=product)
+    assert kernel in values(settings(FineTuning(), gpu), "attention")
+    assert values(settings(FineTuning(attention="SDPA"), gpu), "attention").isdisjoint({Kernel.EAGER})
+    assert (Kernel.EAGER in values(settings(FineTuning(), gpu), "attention")) == (kernel is Kernel.EAGER)
+
+
+def test_an_unstated_framework_spans_every_stated_one() -> None:
+
+    def ends(framework: str | None) -> tuple[Fraction, ...]:
+        """Logits and the optimizer's share at the least, logits and what blocks keep at the most."""
+        found = settings(FineTuning(method="Full", framework=framework))
+        optimizers = [setting.optimizer for setting in found]
+        return (
+            -min(setting.logits.backward for setting in found),
+            -min(optimizer.states + optimizer.gradient for optimizer in optimizers),
+            max(setting.logits.backward for setting in found),
+            max(setting.kept_share for setting in found),
+        )
+
+    for framework in names(Kind.FRAMEWORK):
+        assert all(mine >= other for mine, other in zip(ends(None), ends(framework), strict=True)), framework
 
 
 def test_context_ranks_share_out_a_sequence() -> None:

@@ -1,7 +1,7 @@
 """Serving with engines that have no measured profile yet: weights + KV cache + rules of thumb (profiles/rules.toml)."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
@@ -21,6 +21,7 @@ from llmjob.estimator.shape import activation_dtype, step_shape
 from llmjob.estimator.static_share import StaticShare
 from llmjob.estimator.task import Inference
 from llmjob.estimator.tensors import adapter_slots, held_weights
+from llmjob.estimator.vocabulary import PLACES_LAYERS
 from llmjob.quantity import GiB
 
 
@@ -87,8 +88,12 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
         )
         + rule.fixed * GiB
     )
+    weights = Part.of(ComponentName.WEIGHTS, held.memory, held.basis)
+    if task.engine in PLACES_LAYERS:
+        weights, least = replace(weights, lower=0, below=0), 0
+        warnings.append(f"how many layers {task.engine} places on the GPU is not stated: all count, none is sure")
     parts = (
-        Part.of(ComponentName.WEIGHTS, held.memory, held.basis),
+        weights,
         adapter_slots(architecture, task),
         Part(name=ComponentName.KV_CACHE, lower=least, expected=cached, upper=cached, basis=Basis.MODELLED),
         Part(

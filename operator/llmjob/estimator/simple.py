@@ -16,7 +16,13 @@ from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import Basis, Component, ComponentName, Estimate, Unknown
 from llmjob.estimator.task import FineTuning, Inference, Task
-from llmjob.estimator.vocabulary import ADAPTER_METHODS, SHARDS_GRADIENTS, SHARDS_STATES, SHARDS_WEIGHTS
+from llmjob.estimator.vocabulary import (
+    ADAPTER_METHODS,
+    PLACES_LAYERS,
+    SHARDS_GRADIENTS,
+    SHARDS_STATES,
+    SHARDS_WEIGHTS,
+)
 from llmjob.names import Reason
 from llmjob.quantity import GB
 
@@ -122,6 +128,9 @@ def _inference(model: Model, parameters: int, task: Inference) -> Estimate:
     if task.engine_args:
         sure = False
         warnings.append(f"engineArgs are not read yet and may change the need: {' '.join(task.engine_args)[:200]}")
+    if task.engine in PLACES_LAYERS:
+        sure = False
+        warnings.append(f"how many layers {task.engine} places on the GPU is not stated: all count, none is sure")
     weights = _weights(
         parameters, _precision(model), degrees.tensor * degrees.pipeline, degrees.expert, sure=sure, offloaded=False
     )
@@ -167,12 +176,14 @@ def _fine_tuning(model: Model, parameters: int, task: FineTuning) -> Estimate:
     split = task.parallelism.tensor * task.parallelism.pipeline
     strategy = task.sharding.strategy if task.sharding else None
     degree = (task.sharding.degree if task.sharding else None) or task.parallelism.data
+    # Where no strategy is stated none counts, but many frameworks shard by default: that much is not sure.
+    perhaps = degree * task.parallelism.context if strategy is None else 1
     trainable = parameters * (_ADAPTER_SHARE if method in ADAPTER_METHODS else 1)
     weights = _weights(
         parameters,
         precision,
         split * (degree if strategy in SHARDS_WEIGHTS else 1),
-        task.parallelism.expert,
+        task.parallelism.expert * perhaps,
         sure=sure,
         offloaded="Parameters" in task.offload,
     )
@@ -203,12 +214,13 @@ def _estimate(model: Model, parameters: int, parts: tuple[_Part, ...], warnings:
 
 
 def _weights(
-    parameters: int, precision: _Precision, split: int, experts: int, *, sure: bool, offloaded: bool
+    parameters: int, precision: _Precision, split: int, perhaps: int, *, sure: bool, offloaded: bool
 ) -> Interval:
+    """`split` ranks share them surely, `perhaps` times as many at the kindest."""
     if offloaded:
         return Interval(0, 0, 0)
     expected = ceil(parameters * precision.expected / split)
-    lower = min(expected, ceil(parameters * precision.lower / (split * experts))) if sure else 0
+    lower = min(expected, ceil(parameters * precision.lower / (split * perhaps))) if sure else 0
     return Interval(lower, expected, expected)
 
 

@@ -3,14 +3,14 @@
 The first setting is the expected one; the kindest and the harshest of all give the ends of the interval.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final, Generic, Literal, TypeVar
 
 from llmjob.estimator import training_profile
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.model import Model
-from llmjob.estimator.task import Adapter, FineTuning
+from llmjob.estimator.task import Adapter, FineTuning, Sharding
 from llmjob.estimator.training_block import Kernel
 from llmjob.estimator.training_numbers import (
     HALF,
@@ -78,8 +78,24 @@ class _Open:
 def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ...]:
     """Settings that a job with canonical names may run under, the expected one first; the model has an architecture.
 
-    Every other choice moves memory one way, so its ends suffice; ways to hold numbers are all tried.
+    Every other choice moves memory one way, so its ends suffice; ways to shard and to hold numbers are all tried.
     """
+    return tuple(setting for sharded in _sharded(task) for setting in _assumed(model, sharded, gpu))
+
+
+def _sharded(task: FineTuning) -> tuple[FineTuning, ...]:
+    """The job under each strategy it may run with: many frameworks shard whatever ranks there are by default."""
+    stated = task.sharding or Sharding()
+    ranks = (stated.degree or task.parallelism.data) * task.parallelism.context
+    if stated.strategy is not None or ranks == 1:
+        return (task,)
+    default = training_profile.framework(task.framework).sharding
+    strategies = sorted(("DDP", "FSDP"), key=lambda strategy: strategy != default)
+    return tuple(replace(task, sharding=replace(stated, strategy=strategy)) for strategy in strategies)
+
+
+def _assumed(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ...]:
+    """The settings under one strategy."""
     method = method_of(model, task)
     rule = training_profile.framework(task.framework)
     adapter = (task.adapter or Adapter()) if method in ADAPTER_METHODS else None
@@ -170,7 +186,7 @@ def _shards_of(strategy: str | None, degree: int) -> Shards:
 def _buckets(task: FineTuning) -> _Choice[bool]:
     """DDP reduces gradients in buckets, copies of them unless it is told otherwise."""
     strategy = task.sharding.strategy if task.sharding else None
-    if task.parallelism.data > 1 and strategy in {None, "DDP"}:
+    if task.parallelism.data > 1 and strategy == "DDP":
         return _Choice(expected=True, kindest=False, harshest=True)
     return _Choice.known(value=False)
 
@@ -208,17 +224,22 @@ def _optimizer(states: _States, numbers: HeldNumbers, adapter: Adapter | None) -
 
 
 def _kernels(task: FineTuning, gpu: GPU | None) -> _Choice[tuple[Kernel, bool]]:
-    """Attention kernels and whether windows need a mask; SDPA chooses by GPU and by whether there is padding."""
+    """Attention kernels and whether windows need a mask; SDPA chooses by GPU and by whether there is padding.
+
+    Unstated it is SDPA (the default "for torch>=2.1.1 when an implementation is available" in the documentation of
+    transformers); on GPUs that flash attention does not run on, people often ask for eager: it counts at the most.
+    """
     if task.attention == "Eager":
         return _Choice.known((Kernel.EAGER, True))
     if task.attention == "Flash":
         return _Choice.known((Kernel.FLASH, False))
     product = gpu.product.replace("-", " ").split() if gpu and gpu.product else []
-    unpadded = Kernel.EFFICIENT if any(old in product for old in _WITHOUT_FLASH) else Kernel.FLASH
-    kindest = (unpadded, task.attention == "SDPA")
-    return _Choice(
-        expected=(unpadded, True), kindest=kindest, harshest=(unpadded if task.packing else Kernel.PADDED, True)
-    )
+    old = any(name in product for name in _WITHOUT_FLASH)
+    unpadded = Kernel.EFFICIENT if old else Kernel.FLASH
+    harshest = unpadded if task.packing else Kernel.PADDED
+    if task.attention is None and (old or not product):
+        harshest = Kernel.EAGER
+    return _Choice(expected=(unpadded, True), kindest=(unpadded, task.attention == "SDPA"), harshest=(harshest, True))
 
 
 def _checkpointing(task: FineTuning, rule: FrameworkRule) -> _Choice[Fraction]:

@@ -37,12 +37,16 @@ class OptimizerRule:
 
 @dataclass(frozen=True, slots=True)
 class FrameworkRule:
-    """A framework's defaults; `logits` in bytes per token and vocabulary entry at the loss's backward."""
+    """A framework's defaults; `logits` in bytes per token and vocabulary entry at the loss's backward.
+
+    `sharding`: what it does with several data-parallel ranks.
+    """
 
     logits: Spread
     checkpointing: str
     kbit: bool
     kindest_optimizer: str
+    sharding: str
 
 
 def optimizer(name: str) -> OptimizerRule:
@@ -65,6 +69,7 @@ def framework(name: str | None) -> FrameworkRule:
         checkpointing=raw["checkpointing"],
         kbit=raw["kbit"],
         kindest_optimizer=raw.get("kindest_optimizer", "AdamW"),
+        sharding=raw.get("sharding", "DDP"),
     )
 
 
