@@ -15,6 +15,7 @@ class Cluster:
 
     def __init__(self, world: Any) -> None:
         self.world, self.failures = world, 0
+        self.status: int | None = None
         self.patches: list[Any] = []
         self.events: list[Any] = []
         self.gone = False
@@ -23,7 +24,7 @@ class Cluster:
     async def patch_status(self, namespace: str, name: str, patch: Any) -> Any:
         if self.failures:
             self.failures -= 1
-            raise ClusterError("no answer")
+            raise ClusterError("no answer", self.status)
         self.patches.append((namespace, name, patch))
         if self.gone:
             return None
@@ -61,6 +62,33 @@ async def test_a_write_that_failed_is_repeated(rig):
     controller.job_changed(("team", "job"))
     assert await controller.work_off() == []
     assert len(cluster.patches) == 1
+
+
+async def test_a_write_that_was_refused_for_what_it_says_is_left_until_something_changes(rig):
+    _, cluster, controller = rig
+    cluster.failures, cluster.status = 1, 422
+    assert await controller.work_off() == []
+    controller.job_changed(("team", "job"))
+    await controller.work_off()
+    assert len(cluster.patches) == 1
+
+
+async def test_a_write_that_failed_keeps_nobody_else_waiting(rig, made, monkeypatch):
+    world, cluster, controller = rig
+    monkeypatch.setattr("llmjob.runtime.controller._RETRY", 60)
+    cluster.failures = 1
+    running = asyncio.ensure_future(controller.run())
+    controller.resync()
+    try:
+        async with asyncio.timeout(5):
+            while cluster.failures:  # noqa: ASYNC110, the rig tells nobody
+                await asyncio.sleep(0.01)
+            world.jobs.apply(None, made.job("other"))
+            controller.job_changed(("team", "other"))
+            while [name for _, name, _ in cluster.patches] != ["other"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
 
 
 async def test_another_set_of_gpus_looks_at_every_job(rig, made):

@@ -134,3 +134,31 @@ async def test_probes_say_what_is_wrong_and_metrics_are_text(registry):
         wrong.clear()
         assert (await get("/readyz"))[0] == 200
         assert "llmjob_admission_requests_total" in (await get("/metrics"))[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"operation": []},
+        {"operation": "PATCH"},
+        {"object": {"metadata": {"annotations": 5}}},
+        {"object": {"metadata": {"labels": []}}},
+        {"object": {"metadata": 5}},
+        {"operation": "UPDATE", "oldObject": {"metadata": {"annotations": "x"}}},
+    ],
+)
+async def test_what_the_api_server_never_sends_is_broken_not_our_bug(webhook, change):
+    judge, url = webhook
+    body = {**REVIEW, "request": {**REVIEW["request"], **change}}
+    assert (await post(f"{url}/v1/warn/pods/mutate", body))[0] == 400
+    assert judge.routes == []
+
+
+async def test_a_body_that_is_not_what_its_encoding_says_is_broken(webhook):
+    _, url = webhook
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/v1/warn/pods/mutate", data=b"no gzip", headers=headers) as answer,
+    ):
+        assert answer.status == 400

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from llmjob.cli.inventory import inventory
+from llmjob.cli.inventory import BadContent, inventory
 from llmjob.decision.policy import Policy
 from llmjob.names import Level
 from llmjob.runtime.paths import JOBS, NODES, config_map_path
@@ -96,3 +96,17 @@ def test_a_cluster_that_does_not_answer_is_unreachable(rig):
     del server.held[NODES]
     with pytest.raises(Unreachable, match="404"):
         take_snapshot(kubeconfig, None, None)
+
+
+@pytest.mark.parametrize("place", ["configmap:n/absent", "configmap:n", "/does/not/exist.yaml"])
+def test_settings_that_are_named_must_be_readable(rig, place):
+    _, kubeconfig = rig
+    with pytest.raises(BadContent, match="--settings"):
+        inventory((), None, kubeconfig=kubeconfig, settings=place)
+
+
+def test_named_settings_with_a_wrong_unit_are_refused_by_key(rig):
+    server, kubeconfig = rig
+    server.held[config_map_path("n", "s")] = {"data": {"settings.yaml": "views: {maxAge: 10 minutes}"}}
+    with pytest.raises(BadContent, match="maxAge"):
+        inventory((), None, kubeconfig=kubeconfig, settings="configmap:n/s")

@@ -45,9 +45,13 @@ async def until(holds, seconds=5):
             await asyncio.sleep(0.01)
 
 
-def test_without_files_nothing_is_loaded_and_nothing_fails(tmp_path):
+def test_without_files_nothing_is_loaded_and_that_is_said_once(tmp_path, caplog):
     found = Certificate(str(tmp_path / "a"), str(tmp_path / "b"))
     assert found.refresh() is False
+    assert found.refresh() is False
+    assert [record.message for record in caplog.records if "no certificate" in record.message] == [
+        f"no certificate at {tmp_path / 'a'} and {tmp_path / 'b'}, not ready without one"
+    ]
     assert (found.loaded, found.expiry) == (False, None)
 
 

@@ -76,13 +76,16 @@ def _read_fleet(path: str) -> Fleet:
 
 
 def _of_cluster(kubeconfig: str | None, context: str | None, settings: str | None) -> Inventory:
-    from llmjob.runtime.snapshot import Unreachable, take_snapshot  # noqa: PLC0415, the client is slow to import
+    from llmjob.runtime.settings import SettingsError  # noqa: PLC0415, the client is slow to import
+    from llmjob.runtime.snapshot import Unreachable, take_snapshot  # noqa: PLC0415
 
     try:
         snapshot = take_snapshot(kubeconfig, context, settings)
     except Unreachable as error:
         hint = "give --gpu or --fleet to judge without a cluster"
         raise ClusterUnreachable(f"{error}; {hint}") from error
+    except SettingsError as error:
+        raise BadContent(f"--settings {settings}: {error}") from error
     for warning in snapshot.warnings:
         click.echo(f"warning: {warning}", err=True)
     return Inventory(snapshot.fleet, snapshot.settings.policy(), snapshot.find_job)

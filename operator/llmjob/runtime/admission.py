@@ -75,8 +75,9 @@ class Admission:
         policy = self._world.settings.policy(level, deniable=deniable, stale=self._world.stale)
         verdict = (await self._world.judge(seen, requests, policy)).worst.verdict
         if verdict.reason is Reason.BAD_INPUT and deniable:
-            field = verdict.unknown.field if verdict.unknown else "spec"
-            return _invalid(uid, verdict.message, (Cause(field=field, message=verdict.message),))
+            wrong = verdict.unknown
+            field, message = (wrong.field, wrong.message) if wrong else ("spec", verdict.message)
+            return _invalid(uid, verdict.message, (Cause(field=field, message=message),))
         return _answer(uid, level, verdict)
 
     async def _mutate_pod(self, uid: str, level: Level, pod: PodQuestion, steering: str | None) -> Answer:

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, Final
 
 from llmjob.decision.message import single_line
@@ -90,7 +91,8 @@ def read_review(body: object, resource: str) -> Mapping[str, Any]:
         raise BrokenReview("request is missing")
     if not isinstance(request.get("uid"), str) or not request["uid"]:
         raise BrokenReview("request.uid is missing")
-    if request.get("operation") not in _OPERATIONS:
+    operation = request.get("operation")
+    if not isinstance(operation, str) or operation not in _OPERATIONS:
         raise BrokenReview(f"request.operation is {request.get('operation')!r}")
     about = request.get("resource")
     asked = (about.get("group"), about.get("resource")) if isinstance(about, Mapping) else (None, None)
@@ -98,4 +100,20 @@ def read_review(body: object, resource: str) -> Mapping[str, Any]:
         raise BrokenReview(f"request.resource is {asked[1]!r} of group {asked[0]!r}; this path answers {resource}")
     if request["operation"] in {"CREATE", "UPDATE"} and not isinstance(request.get("object"), Mapping):
         raise BrokenReview("request.object is missing")
+    for name in ("object", "oldObject"):
+        _check_metadata(name, request.get(name))
     return request
+
+
+def _check_metadata(name: str, content: object) -> None:
+    """Metadata, labels and annotations are mappings where they are at all; the API server sends nothing else."""
+    if not isinstance(content, Mapping):
+        return
+    metadata = content.get("metadata")
+    if metadata is None:
+        return
+    if not isinstance(metadata, Mapping):
+        raise BrokenReview(f"request.{name}.metadata is no object")
+    for part in ("labels", "annotations"):
+        if not isinstance(metadata.get(part), (Mapping, NoneType)):
+            raise BrokenReview(f"request.{name}.metadata.{part} is no object")

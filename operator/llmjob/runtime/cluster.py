@@ -15,6 +15,7 @@ CHUNK: Final = 500
 _TIMEOUT: Final = 30.0
 # The API server takes the field manager's name from it.
 _AGENT: Final = "llmjob"
+_WRONG_REQUESTS: Final = frozenset({400, 413, 415, 422})
 _NOT_FOUND: Final = 404
 _FIRST_ERROR: Final = 400
 _LONGEST: Final = 300
@@ -28,6 +29,11 @@ class ClusterError(Exception):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def refused(self) -> bool:
+        """Whether the same request would be refused again: what it says is wrong, not the moment."""
+        return self.status in _WRONG_REQUESTS
 
 
 class Cluster:

@@ -66,12 +66,14 @@ class Controller:
             self._wake.clear()
             failed = await self.work_off()
             if failed:
-                self._due.update(dict.fromkeys(failed))
-                await asyncio.sleep(_RETRY)
-                self._wake.set()
+                asyncio.get_running_loop().call_later(_RETRY, self._look_again, failed)
+
+    def _look_again(self, keys: list[Key]) -> None:
+        self._due.update(dict.fromkeys(keys))
+        self._wake.set()
 
     async def work_off(self) -> list[Key]:
-        """Look at every job that is due, letting others run after each; those whose write failed."""
+        """Look at every job that is due, letting others run after each; those whose write is worth another try."""
         self._refill()
         failed = []
         while self._due:
@@ -80,8 +82,11 @@ class Controller:
             try:
                 await self._look_at(key)
             except ClusterError as error:
-                _log.warning("status of %s/%s not written, will be repeated: %s", *key, error)
-                failed.append(key)
+                if error.refused:
+                    _log.error("status of %s/%s refused, left until something changes: %s", *key, error)
+                else:
+                    _log.warning("status of %s/%s not written, will be repeated: %s", *key, error)
+                    failed.append(key)
             except Exception:  # noqa: BLE001, one job's bug must not keep the others from theirs
                 _log.exception("a bug while judging %s/%s", *key)
             await asyncio.sleep(0)

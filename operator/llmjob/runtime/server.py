@@ -71,7 +71,10 @@ def admission_application(judge: Judge, admissions: Admissions) -> web.Applicati
 async def _body(request: web.Request) -> object:
     if request.content_type != "application/json":
         raise BrokenReview(f"content type {request.content_type}; send application/json", status=415)
-    raw = await request.read()
+    try:
+        raw = await request.read()
+    except web.RequestPayloadError as error:
+        raise BrokenReview(f"the body cannot be read: {error}") from error
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:

@@ -40,19 +40,20 @@ def take_snapshot(kubeconfig: str | None, context: str | None, settings: str | N
 
     Raises:
         Unreachable: when there is no cluster, no answer, or no right to list nodes.
+        SettingsError: when settings that are named cannot be read.
     """
     try:
         access, namespace = find_users_access(kubeconfig, context)
-        return asyncio.run(_take(Cluster(access), namespace, settings or _DEFAULT_SETTINGS))
+        return asyncio.run(_take(Cluster(access), namespace, settings))
     except (NoCluster, ClusterError) as error:
         raise Unreachable(str(error)) from error
 
 
-async def _take(cluster: Cluster, namespace: str, where: str) -> Snapshot:
+async def _take(cluster: Cluster, namespace: str, stated: str | None) -> Snapshot:
     warnings: list[str] = []
     async with cluster:
         live = Fleet.from_nodes([node async for node in cluster.list(NODES)])
-        settings = await _settings(cluster, where, warnings)
+        settings = await _settings(cluster, stated, warnings)
         jobs = await _jobs(cluster, warnings)
     return Snapshot(settings.with_pools(live), settings, jobs, namespace, tuple(warnings))
 
@@ -73,16 +74,23 @@ async def _jobs(cluster: Cluster, warnings: list[str]) -> dict[tuple[str, str], 
     return found
 
 
-async def _settings(cluster: Cluster, where: str, warnings: list[str]) -> Settings:
+async def _settings(cluster: Cluster, stated: str | None, warnings: list[str]) -> Settings:
+    """The settings at a place that the user states; those at the default place only where they can be read."""
+    where = stated or _DEFAULT_SETTINGS
     try:
-        config_map = config_map_of(where)
-        if config_map is None:
-            return read_settings(where)
-        namespace, name = config_map
-        found = await cluster.get(config_map_path(namespace, name))
-        if found is not None:
-            return Settings.from_text(text_of(found))
-        warnings.append(f"there are no settings at {where}: the inventory counts as incomplete")
+        return await _read_settings(cluster, where)
     except (ClusterError, SettingsError) as error:
+        if stated:
+            raise SettingsError(str(error)) from error
         warnings.append(f"settings {where} cannot be read ({error}): the inventory counts as incomplete")
     return Settings()
+
+
+async def _read_settings(cluster: Cluster, where: str) -> Settings:
+    config_map = config_map_of(where)
+    if config_map is None:
+        return read_settings(where)
+    found = await cluster.get(config_map_path(*config_map))
+    if found is None:
+        raise SettingsError("there is no such ConfigMap")
+    return Settings.from_text(text_of(found))

@@ -20,11 +20,15 @@ class Certificate:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.loaded = False
+        self._missed = False
         self.expiry: float | None = None
 
     def refresh(self) -> bool:
         """Load the pair if its files changed; whether a new pair is in use. A pair that does not match is refused."""
         stamp = self._stamp()
+        if stamp is None and not self._missed:
+            _log.warning("no certificate at %s and %s, %s", self._cert, self._key, self._kept())
+        self._missed = stamp is None
         if stamp is None or stamp == self._seen:
             return False
         self._seen = stamp
