@@ -76,3 +76,4 @@ clean: ## Remove .venv and what was made beside it (not the binaries' cache)
 .venv/.installed: .venv/.locked $(SOURCES)
 	@VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --no-build-isolation --reinstall .
 	@touch $@
+	@echo "installed .venv/bin/llmjob"
