@@ -103,11 +103,6 @@ def test_the_precision_in_the_name_counts_where_none_is_stated():
     assert resolve(ModelReference(id="some/Foo-7B-fp32", parameters=7 * B)).dtype == "FP32"
 
 
-def test_more_active_than_all_parameters_are_all():
-    model = resolve(ModelReference(parameters=7 * B, active_parameters=9 * B))
-    assert model.active_parameters == 7 * B
-
-
 def test_a_model_that_nothing_is_known_of_is_unknown_with_the_fix():
     unknown = resolve(ModelReference(id="some/model"))
     assert (unknown.reason, unknown.field) == (Reason.MODEL_UNKNOWN, "spec.model.id")
@@ -177,3 +172,9 @@ def test_a_config_of_an_unknown_family_is_an_unknown_model():
 )
 def test_any_reference_is_answered(reference):
     assert isinstance(resolve(reference), Model | Unknown)
+
+
+def test_a_token_cannot_activate_more_parameters_than_there_are():
+    found = resolve(ModelReference(parameters=7 * 10**9, active_parameters=9 * 10**9))
+    assert isinstance(found, Unknown)
+    assert (found.reason, found.field) == (Reason.BAD_INPUT, "spec.model.activeParameters")

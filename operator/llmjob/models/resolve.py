@@ -31,6 +31,12 @@ def resolve(reference: ModelReference) -> Model | Unknown:
             field="spec.model.id",
             message="an id is a name such as Qwen/Qwen2.5-7B-Instruct, never a URL or a path",
         )
+    if reference.parameters and reference.active_parameters and reference.active_parameters > reference.parameters:
+        return Unknown(
+            reason=Reason.BAD_INPUT,
+            field="spec.model.activeParameters",
+            message="a token activates no more parameters than the model has: state at most spec.model.parameters",
+        )
     facts = read_name(reference.id) if reference.id else NameFacts()
     if reference.config is not None:
         return _configured(reference, facts)
