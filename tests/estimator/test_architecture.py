@@ -174,7 +174,11 @@ def test_a_mixture_activates_its_chosen_experts_alone() -> None:
 
 
 def test_plain_families_have_two_matrices_and_layer_norms() -> None:
-    block = read_architecture({"model_type": "gpt2", "n_layer": 1}).layers[0].block
+    block = (
+        read_architecture({"model_type": "gpt2", "n_layer": 1, "n_embd": 768, "n_head": 12, "vocab_size": 50257})
+        .layers[0]
+        .block
+    )
     assert block.norm is Norm.LAYER
     assert block.feed_forward is not None
     assert (block.feed_forward.gated, block.feed_forward.width) == (False, 4 * 768)
@@ -257,8 +261,9 @@ def test_parts_that_a_searched_block_cannot_have_are_refused(attention: dict[str
 
 
 def test_falcons_newer_blocks_have_two_norms_and_grouped_heads() -> None:
-    old = read_architecture({"model_type": "falcon"}).layers[0].block
-    stated = {"model_type": "falcon", "hidden_size": 8192, "num_attention_heads": 128, "num_kv_heads": 8}
+    sizes = {"model_type": "falcon", "num_hidden_layers": 32, "vocab_size": 65024}
+    old = read_architecture({**sizes, "hidden_size": 4544, "num_attention_heads": 71}).layers[0].block
+    stated = {**sizes, "hidden_size": 8192, "num_attention_heads": 128, "num_kv_heads": 8}
     new = read_architecture({**stated, "new_decoder_architecture": True}).layers[0].block
     assert isinstance(old.mixer, Attention)
     assert isinstance(new.mixer, Attention)
@@ -319,7 +324,8 @@ def test_what_the_text_config_leaves_unsaid_of_ties_stands_outside() -> None:
 
 def test_baichuan_turns_its_7b_and_biases_the_scores_of_its_13b() -> None:
     def rotary(hidden: int) -> int:
-        config = {"model_type": "baichuan", "hidden_size": hidden, "num_attention_heads": 32, "num_hidden_layers": 1}
+        config = {"model_type": "baichuan", "hidden_size": hidden, "num_attention_heads": 32, "num_hidden_layers": 1,
+                  "vocab_size": 125696}  # fmt: skip
         mixer = read_architecture(config).layers[0].block.mixer
         assert isinstance(mixer, Attention)
         return mixer.rotary_dim

@@ -52,6 +52,30 @@ LLAMA: dict[str, Any] = {
         ({"hidden_size": float("nan")}, "hidden_size", "whole number"),
         ({"hidden_size": None}, "hidden_size", "missing"),
         ({"hidden_size": 10**30}, "hidden_size", "from 1"),
+        ({"hidden_size": 2**20 + 1}, "hidden_size", "to 1048576"),
+        ({"vocab_size": 2**31 - 1}, "vocab_size", "to 16777216"),
+        ({"head_dim": 2**31 - 1}, "head_dim", "to 65536"),
+        ({"intermediate_size": 2**31 - 1}, "intermediate_size", "to 16777216"),
+        ({"num_attention_heads": 2**17}, "num_attention_heads", "to 65536"),
+        ({"num_key_value_heads": 2**17}, "num_key_value_heads", "to 65536"),
+        ({"model_type": "mixtral", "num_local_experts": 2**17}, "num_local_experts", "to 65536"),
+        ({"model_type": "qwen3_moe", "moe_intermediate_size": 2**25}, "moe_intermediate_size", "to 16777216"),
+        ({"num_hidden_layers": None}, "num_hidden_layers", "missing"),
+        ({"num_attention_heads": None}, "num_attention_heads", "missing"),
+        ({"vocab_size": None}, "vocab_size", "missing"),
+        ({"model_type": "mpt", "hidden_size": None}, "hidden_size", "missing"),
+        ({"text_config": {}}, "text_config", "hidden_size"),
+        ({"text_config": {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4}}, "text_config",
+         "vocab_size"),
+        ({"torch_dtype": "int4"}, "torch_dtype", "bfloat16"),
+        ({"dtype": "float8_e4m3fn"}, "dtype", "not known"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 0}},
+         "quantization_config.group_size", "above 0"),
+        ({"quantization_config": {"quant_method": "awq", "q_group_size": 0}}, "quantization_config.q_group_size",
+         "above 0"),
+        ({"quantization_config": {"quant_method": "compressed-tensors", "config_groups": {
+            "g": {"weights": {"num_bits": 4, "group_size": 0}}}}},
+         "quantization_config.config_groups.g.weights.group_size", "above 0"),
         ({"hidden_size": 66}, "num_attention_heads", "divide"),
         ({"num_key_value_heads": 3}, "num_key_value_heads", "divide"),
         ({"num_hidden_layers": 10**6}, "num_hidden_layers", "at most"),
@@ -88,7 +112,7 @@ def test_a_field_of_the_text_model_is_named_with_its_path() -> None:
 
 def test_a_renamed_field_is_named_as_it_is_published() -> None:
     with pytest.raises(ConfigError) as caught:
-        read_architecture({"model_type": "gpt2", "n_embd": "wide"})
+        read_architecture({"model_type": "gpt2", "n_embd": "wide", "n_layer": 1, "n_head": 1, "vocab_size": 1})
     assert caught.value.field == "n_embd"
 
 
@@ -135,5 +159,24 @@ def test_a_real_config_with_something_wrong_is_read_or_refused(config: dict[str,
 def test_every_family_of_the_table_is_built_from_its_own_defaults(family: str) -> None:
     if named(family).nested or family in {"nemotron-nas", "nemotron_h"}:
         return
-    read = read_architecture({"model_type": family, "num_experts_per_tok": 1})
+    defaults = {name: named(family).config({}).get(name) for name in SIZES}
+    read = read_architecture({**defaults, "model_type": family, "num_experts_per_tok": 1})
     assert read.parameters > 0
+
+
+SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_class_defaults_of_sizes_count_in_a_nested_config_alone(size: str) -> None:
+    """Transformers writes every size of a model at the top level, and only what differs in a nested config."""
+    sizes: dict[str, Any] = {name: LLAMA[name] for name in SIZES if name != size}
+    nested = read_architecture({"model_type": "gemma3", "text_config": {**sizes, "model_type": "gemma3_text"}})
+    assert nested.parameters > 0
+    with pytest.raises(ConfigError) as caught:
+        read_architecture({**sizes, "model_type": "gemma3_text"})
+    assert (caught.value.field, caught.value.message[:10]) == (size, "is missing")
+
+
+def test_a_dtype_that_the_file_leaves_to_the_loader_is_none() -> None:
+    assert read_architecture({**LLAMA, "torch_dtype": "auto"}).dtype is None

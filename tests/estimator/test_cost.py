@@ -54,7 +54,7 @@ HOSTILE = [
     },
 ]
 TASKS: list[Task] = [
-    Inference(max_model_len=LONGEST, concurrency=10**6),
+    Inference(max_model_len=LONGEST, concurrency=100),
     Inference(engine="SGLang"),
     Inference(parallelism=Parallelism(pipeline=MOST_LAYERS)),
     FineTuning(method="Full"),

@@ -169,6 +169,91 @@ def test_degrees_that_a_model_cannot_have_are_bad_input(degrees: Parallelism, fi
         assert fix in found.message
 
 
+MIXTRAL = {**LLAMA_8B, "model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}
+COUNTED = Model(name="m", source=ModelSource.PARAMETERS, parameters=8 * 10**9)
+
+
+@pytest.mark.parametrize("asked", [model(LLAMA_8B), COUNTED], ids=["config", "parameters"])
+@pytest.mark.parametrize(("tensor", "context"), [(1, 2), (4, 3), (4, 8)])
+def test_the_context_of_decoding_is_shared_by_the_tensor_parallel_gpus(asked: Model, tensor: int, context: int) -> None:
+    found = estimate(asked, Inference(parallelism=Parallelism(tensor=tensor, decode_context=context)))
+    assert isinstance(found, Unknown)
+    assert (found.reason, found.field) == (Reason.BAD_INPUT, "spec.parallelism.decodeContext")
+    assert f"tensor parallel {tensor}" in found.message
+    answer(asked, Inference(parallelism=Parallelism(tensor=tensor, decode_context=tensor)))
+
+
+def test_more_expert_parallel_ranks_than_experts_are_bad_input() -> None:
+    found = estimate(model(MIXTRAL), Inference(parallelism=Parallelism(expert=16)))
+    assert isinstance(found, Unknown)
+    assert (found.reason, found.field) == (Reason.BAD_INPUT, "spec.parallelism.expert")
+    assert "8 experts" in found.message
+    answer(model(MIXTRAL), Inference(parallelism=Parallelism(expert=8)))
+
+
+@pytest.mark.parametrize(
+    ("config", "task", "words"),
+    [
+        (LLAMA_8B, Inference(parallelism=Parallelism(context=2)), "parallelism.context = 2"),
+        (MIXTRAL, FineTuning(parallelism=Parallelism(expert=2)), "parallelism.expert = 2"),
+    ],
+)
+def test_a_degree_that_is_not_counted_but_may_help_is_warned_of_and_leaves_no_lower_bound(
+    config: dict[str, Any], task: Inference | FineTuning, words: str
+) -> None:
+    found = answer(model(config), task)
+    assert found.per_gpu.lower == 0
+    assert any(words in warning for warning in found.warnings)
+    assert answer(model(config), replace(task, parallelism=Parallelism())).per_gpu.lower > 0
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        (FineTuning(parallelism=Parallelism(decode_context=2)), "parallelism.decodeContext"),
+        (Inference(parallelism=Parallelism(expert=2)), "parallelism.expert"),
+    ],
+)
+def test_a_degree_that_means_nothing_is_warned_of(task: Inference | FineTuning, words: str) -> None:
+    found, plain = answer(model(LLAMA_8B), task), answer(model(LLAMA_8B), replace(task, parallelism=Parallelism()))
+    assert found.per_gpu == plain.per_gpu
+    assert any(words in warning for warning in found.warnings)
+    assert not any(words in warning for warning in plain.warnings)
+
+
+ABSURD = Inference(batch_size=10**6, max_model_len=10**8, concurrency=10**6)
+
+
+@pytest.mark.parametrize(
+    ("asked", "task", "field"),
+    [
+        (replace(COUNTED, parameters=9999 * 10**12), ABSURD, "spec.inference"),
+        (replace(COUNTED, parameters=10**16 + 1), Inference(), "spec.model.parameters"),
+        (replace(COUNTED, active_parameters=10**16 + 1), Inference(), "spec.model.activeParameters"),
+        (COUNTED, FineTuning(micro_batch_size=10**9, sequence_length=10**9), "spec.fineTuning"),
+        (model(LLAMA_8B), ABSURD, "spec.inference"),
+        (model(LLAMA_8B), FineTuning(micro_batch_size=10**9, sequence_length=10**9), "spec.fineTuning"),
+        (
+            model({**MIXTRAL, "num_local_experts": 2**16, "intermediate_size": 2**24}),
+            Inference(),
+            "spec.model.config",
+        ),
+    ],
+)
+def test_figures_beyond_every_model_and_every_gpu_are_bad_input(
+    asked: Model, task: Inference | FineTuning, field: str
+) -> None:
+    found = estimate(asked, task)
+    assert isinstance(found, Unknown)
+    assert (found.reason, found.field) == (Reason.BAD_INPUT, field)
+    assert "correct" in found.message
+
+
+def test_the_largest_that_is_still_answered_fits_the_apis_fields() -> None:
+    found = answer(replace(COUNTED, parameters=10**16), Inference(), H100)
+    assert found.per_gpu.upper < 2**60
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engine_args_are_named_and_leave_no_lower_bound(engine: str) -> None:
     asked = Inference(engine=engine, engine_args=("--enforce-eager",))

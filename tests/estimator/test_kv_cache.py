@@ -35,7 +35,10 @@ LLAMA: dict[str, Any] = {
     "head_dim": 8,
     "vocab_size": 256,
 }
-DEEPSEEK = {"model_type": "deepseek_v3", "max_position_embeddings": 163840}
+DEEPSEEK = {
+    "model_type": "deepseek_v3", "max_position_embeddings": 163840, "hidden_size": 7168, "num_hidden_layers": 61,
+    "num_attention_heads": 128, "vocab_size": 129280,
+}  # fmt: skip
 
 
 def cache(config: dict[str, Any], tokens: int, **pages: Any) -> int:
@@ -124,6 +127,7 @@ def test_recurrent_states_do_not_grow_with_the_sequence() -> None:
     config = {
         "model_type": "nemotron_h", "hidden_size": 64, "hybrid_override_pattern": "MM", "num_hidden_layers": 2,
         "mamba_num_heads": 8, "mamba_head_dim": 16, "n_groups": 2, "ssm_state_size": 16, "vocab_size": 128,
+        "num_attention_heads": 4,
     }  # fmt: skip
     state = 8 * 16 * 16 * 4 + (8 * 16 + 2 * 2 * 16) * 3 * 2
     assert cache(config, 16) == cache(config, 16000) == 2 * state

@@ -1,6 +1,13 @@
 import pytest
 
-from llmjob.estimator.profiles import load_profile, plausible_profiles, profile_name, version_key
+from llmjob.estimator.profiles import (
+    load_profile,
+    newest_profile,
+    plausible_profiles,
+    profile_of,
+    profiles_beyond,
+    version_key,
+)
 from llmjob.quantity import GiB
 
 VLLM = ("vllm-0.6", "vllm-0.8", "vllm-0.11", "vllm-0.19", "vllm-0.21", "vllm-0.22")
@@ -17,18 +24,32 @@ VLLM = ("vllm-0.6", "vllm-0.8", "vllm-0.11", "vllm-0.19", "vllm-0.21", "vllm-0.2
         ("0.20.9", "vllm-0.19"),
         ("0.21.0", "vllm-0.21"),
         ("0.22", "vllm-0.22"),
-        ("3.1", "vllm-0.22"),
-        ("nightly", "vllm-0.22"),
-        (None, "vllm-0.22"),
+        ("0.22.7", "vllm-0.22"),
+        ("0.23", None),
+        ("99.1", None),
+        ("0.5.9", None),
+        ("nightly", None),
+        ("", None),
     ],
 )
-def test_a_version_has_the_profile_of_its_range(version: str | None, name: str) -> None:
-    assert profile_name("vLLM", version) == name
+def test_a_version_has_the_profile_of_its_range(version: str, name: str | None) -> None:
+    assert profile_of("vLLM", version) == name
 
 
-def test_no_engine_is_the_newest_vllm_and_other_engines_have_no_profile() -> None:
-    assert profile_name(None, None) == VLLM[-1]
-    assert profile_name("TGI", "3.0") is None
+@pytest.mark.parametrize(
+    ("version", "names"),
+    [("99.1", VLLM[1:]), ("nightly", VLLM[1:]), ("x", VLLM[1:]), ("0.5.0", (*VLLM[1:], VLLM[0]))],
+)
+def test_a_version_in_no_range_may_be_any_plausible_one_and_is_expected_to_be_the_nearest(
+    version: str, names: tuple[str, ...]
+) -> None:
+    assert profiles_beyond("vLLM", version) == names
+
+
+def test_other_engines_have_no_profile() -> None:
+    assert newest_profile("vLLM") == VLLM[-1]
+    assert newest_profile("TGI") is None
+    assert profile_of("TGI", "3.0") is None
 
 
 @pytest.mark.parametrize("name", VLLM)

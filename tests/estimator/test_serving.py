@@ -172,6 +172,19 @@ def test_an_unstated_version_widens_the_bounds_and_says_so() -> None:
     assert not newest.warnings
 
 
+@pytest.mark.parametrize(("version", "profile"), [("x", "vllm-0.22"), ("99.1", "vllm-0.22"), ("0.5.0", "vllm-0.6")])
+def test_a_version_that_no_profile_covers_widens_the_bounds_and_is_warned_of(version: str, profile: str) -> None:
+    found = serve(replace(MEASURED, engine_version=version))
+    open_ = serve(replace(MEASURED, engine_version=None))
+    assert found.profile == profile
+    assert found.per_gpu.lower <= open_.per_gpu.lower
+    assert found.per_gpu.upper >= open_.per_gpu.upper
+    (warning,) = found.warnings
+    assert repr(version) in warning
+    assert profile in warning
+    assert not serve(MEASURED).warnings
+
+
 def test_a_profile_with_few_rows_calls_its_constants_rules_of_thumb() -> None:
     bases = {
         version: {part.name: part.basis for part in serve(replace(MEASURED, engine_version=version)).components}

@@ -10,7 +10,7 @@ from llmjob.estimator.estimate import estimate
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import Basis, ComponentName, Estimate, Unknown
-from llmjob.estimator.simple import optimizer_states, scenarios
+from llmjob.estimator.simple import estimate_simple, optimizer_states, scenarios
 from llmjob.estimator.task import Adapter, FineTuning, Inference, Parallelism, Sharding, Task
 from llmjob.names import Reason
 
@@ -362,7 +362,8 @@ def test_absurd_figures_still_add_up(parameters: int, batch: int, length: int, c
         Inference(batch_size=batch, max_model_len=length, concurrency=concurrency),
         FineTuning(method="Full", micro_batch_size=batch, sequence_length=length),
     ):
-        found = estimated(task, parameters)
+        found = estimate_simple(model(parameters), task)
+        assert isinstance(found, Estimate)
         assert sum(part.memory.expected for part in found.components) == found.per_gpu.expected
         assert found.per_gpu.lower <= found.per_gpu.expected <= found.per_gpu.upper
 
@@ -371,8 +372,10 @@ def test_absurd_figures_still_add_up(parameters: int, batch: int, length: int, c
 def test_more_parameters_or_more_tokens_never_need_less(one: int, other: int, short: int, long: int) -> None:
     one, other = sorted((one, other))
     short, long = sorted((short, long))
-    less = estimated(Inference(max_model_len=short), one).per_gpu
-    more = estimated(Inference(max_model_len=long), other).per_gpu
-    assert less.lower <= more.lower
-    assert less.expected <= more.expected
-    assert less.upper <= more.upper
+    less = estimate_simple(model(one), Inference(max_model_len=short))
+    more = estimate_simple(model(other), Inference(max_model_len=long))
+    assert isinstance(less, Estimate)
+    assert isinstance(more, Estimate)
+    assert less.per_gpu.lower <= more.per_gpu.lower
+    assert less.per_gpu.expected <= more.per_gpu.expected
+    assert less.per_gpu.upper <= more.per_gpu.upper

@@ -481,11 +481,12 @@ configs = st.sampled_from(
         MISTRAL,
         {"model_type": "gemma3_text", "hidden_size": 640, "num_hidden_layers": 7, "num_attention_heads": 4,
          "num_key_value_heads": 1, "head_dim": 256, "intermediate_size": 2048, "vocab_size": 1000},
-        {"model_type": "gpt2"},
-        {"model_type": "qwen3_moe"},
+        {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257},
+        {"model_type": "qwen3_moe", "hidden_size": 2048, "num_hidden_layers": 24, "num_attention_heads": 32,
+         "vocab_size": 151936},
     ]
 )  # fmt: skip
-sizes = st.integers(1, 20_000)
+sizes = st.integers(1, 4_000)
 
 
 @given(configs, settings, sizes, sizes, sizes, sizes)

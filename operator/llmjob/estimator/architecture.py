@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from llmjob.estimator.block import Block, Encoder, Run
-from llmjob.estimator.config import Config, ConfigError
+from llmjob.estimator.config import Config, ConfigError, shown
 from llmjob.estimator.decoder import Build, decoder
 from llmjob.estimator.families import Family, family_of, named
 from llmjob.estimator.latent import latent, speculative
@@ -96,7 +96,6 @@ def read_architecture(config: Mapping[str, object]) -> Architecture:
     outer, text, body_family = _language_model(config, family)
     body = _BUILDS[body_family.word("build", "decoder")](text, body_family)
     hidden = text.count("hidden_size")
-    stated = outer.text("dtype") or outer.text("torch_dtype") or text.text("dtype") or text.text("torch_dtype")
     latent_like = body_family.word("build", "decoder") == "latent"
     return Architecture(
         family=family.name,
@@ -107,13 +106,33 @@ def read_architecture(config: Mapping[str, object]) -> Architecture:
         embedding=body.embedding,
         head=tuple(weight for weight in body.head if weight.name != "lm_head" or _generates(config)),
         max_model_len=text.optional_count("max_position_embeddings"),
-        dtype=_DTYPES.get((stated or "").removeprefix("torch.")),
+        dtype=_dtype(outer) or _dtype(text),
         quantization=read_quantization(outer) or read_quantization(text),
         encoders=encoders(outer, hidden),
         speculative=speculative(text, body_family) if latent_like else (),
         final_softcapped=text.get("final_logit_softcapping") is not None,
         rotary_cache=body.rotary_cache,
     )
+
+
+def _dtype(config: Config) -> str | None:
+    """The canonical dtype, None where the config states none.
+
+    Raises:
+        ConfigError: when it is not known.
+    """
+    for name in ("dtype", "torch_dtype"):
+        stated = config.text(name)
+        if stated is not None and stated != "auto":
+            found = _DTYPES.get(stated.removeprefix("torch."))
+            if found is None:
+                raise ConfigError(
+                    config.field(name),
+                    f"{shown(stated)} is not known; known are {', '.join(_DTYPES)} (quantization_config says how "
+                    "weights are quantised)",
+                )
+            return found
+    return None
 
 
 def _generates(config: Mapping[str, object]) -> bool:
@@ -130,7 +149,11 @@ def _language_model(config: Mapping[str, object], family: Family) -> tuple[Confi
     nested = config.get("text_config")
     if nested is None:
         inner = named(family.nested) if family.nested else family
-        return family.config(config), inner.config(config), inner
+        text = inner.config(config)
+        for size in _sizes(inner):
+            if not text.states(size):
+                raise text.missing(size)
+        return family.config(config), text, inner
     if not isinstance(nested, Mapping):
         raise ConfigError("text_config", "must be an object")
     inner = family
@@ -142,7 +165,20 @@ def _language_model(config: Mapping[str, object], family: Family) -> tuple[Confi
     values = dict(nested)
     if "tie_word_embeddings" not in values and outer.get("tie_word_embeddings") is not None:
         values["tie_word_embeddings"] = outer.get("tie_word_embeddings")
-    return outer, inner.config(values, "text_config."), inner
+    text, beside = inner.config(values, "text_config."), inner.config(config)
+    for size in _sizes(inner):
+        if beside.states(size) and not text.states(size):
+            field = beside.field(size)
+            raise ConfigError(
+                "text_config", f"leaves out {field}, which stands beside it; move {field} into text_config"
+            )
+    return outer, text, inner
+
+
+def _sizes(family: Family) -> tuple[str, ...]:
+    """What every published config states where the model's sizes stand: class defaults are for nested ones alone."""
+    # Nemotron-H's pattern says how many layers there are.
+    return tuple(size for size in _SIZES if size != "num_hidden_layers" or family.word("build", "") != "nemotron_h")
 
 
 _BUILDS: Final[Mapping[str, Build]] = {
@@ -154,4 +190,5 @@ _BUILDS: Final[Mapping[str, Build]] = {
     "nas": nas,
     "nemotron_h": nemotron_h,
 }
+_SIZES: Final = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
 _DTYPES: Final = {"bfloat16": "BF16", "float16": "FP16", "half": "FP16", "float32": "FP32", "float": "FP32"}

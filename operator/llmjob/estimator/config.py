@@ -7,6 +7,17 @@ from typing import Final, TypeVar
 
 LARGEST: Final = 2**31
 """No width, count or length of a model comes near it; what exceeds it is a slip, not a model."""
+_MOST: Final[Mapping[str, int]] = {
+    "hidden_size": 2**20,
+    "intermediate_size": 2**24,
+    "moe_intermediate_size": 2**24,
+    "vocab_size": 2**24,
+    "num_attention_heads": 2**16,
+    "num_key_value_heads": 2**16,
+    "head_dim": 2**16,
+    "num_experts": 2**16,
+}
+"""More than sixteen times what any model has that is read."""
 _LARGEST_SCALE: Final = 10**6
 _LONGEST: Final = 16384
 """Entries of a list, letters of a string: no published config has a quarter of it."""
@@ -54,6 +65,14 @@ class Config:
                 return self._values[key]
         return next((self._defaults[key] for key in (name, *self._keys(name)) if key in self._defaults), None)
 
+    def states(self, name: str) -> bool:
+        """Whether the file itself has a value, whatever the class default."""
+        return any(self._values.get(key) is not None for key in self._keys(name))
+
+    def missing(self, name: str) -> ConfigError:
+        """The error for a field that must be there."""
+        return ConfigError(self.field(name), "is missing; add it as the model's config.json has it")
+
     def count(self, name: str, default: int | None = None, *, least: int = 1) -> int:
         """A whole number from `least` up.
 
@@ -63,14 +82,15 @@ class Config:
         value = self.get(name)
         if value is None:
             if default is None:
-                raise ConfigError(self.field(name), "is missing; add it as the model's config.json has it")
+                raise self.missing(name)
             return default
         if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise ConfigError(self.field(name), f"must be a whole number, not {shown(value)}")
-        if not least <= value < LARGEST:
-            raise ConfigError(self.field(name), f"must be from {least} to {LARGEST - 1}, not {shown(value)}")
+        most = _MOST.get(name, LARGEST - 1)
+        if not least <= value <= most:
+            raise ConfigError(self.field(name), f"must be from {least} to {most}, not {shown(value)}")
         return value
 
     def optional_count(self, name: str, *, least: int = 1) -> int | None:
@@ -111,7 +131,7 @@ class Config:
         if value is not None and not 0 < value <= _LARGEST_SCALE:
             raise ConfigError(self.field(name), f"must be above 0 and at most {_LARGEST_SCALE}")
         if value is None and default is None:
-            raise ConfigError(self.field(name), "is missing; add it as the model's config.json has it")
+            raise self.missing(name)
         return value or default or Fraction(1)
 
     def _number(self, name: str) -> Fraction | None:

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmjob.estimator.architecture import Architecture
+from llmjob.estimator.degrees import impossible, meaningless, uncounted
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model, ModelSource
+from llmjob.estimator.plausible import implausible
 from llmjob.estimator.result import Estimate, Unknown
 from llmjob.estimator.simple import estimate_simple
 from llmjob.estimator.spelling import spell_out
 from llmjob.estimator.task import Inference, Task
-from llmjob.names import Reason
 
 _SHOWN = 200
 
@@ -20,21 +21,26 @@ def estimate(model: Model, task: Task, gpu: GPU | None = None) -> Estimate | Unk
     """Estimate the GPU memory of the worst rank; pure.
 
     Without a GPU none is assumed: terms that depend on it are ranges. A name the estimator does not know gives
-    Unknown with the field that holds it, never a guess; so do degrees of parallelism that the model cannot have.
+    Unknown with the field that holds it, never a guess; so do degrees of parallelism that the model cannot have, and
+    figures beyond every GPU.
     """
     spelled = spell_out(model, task)
     if isinstance(spelled, Unknown):
         return spelled
     model, task = spelled
-    if model.architecture is None:
-        return estimate_simple(model, task)
-    impossible = _impossible(model.architecture, task)
-    if impossible is not None:
-        return impossible
-    return _estimate(model, model.architecture, task, gpu)
+    wrong = impossible(model.architecture, task)
+    if wrong is not None:
+        return wrong
+    architecture = model.architecture
+    answer = estimate_simple(model, task) if architecture is None else _estimate(model, architecture, task, gpu)
+    if isinstance(answer, Unknown):
+        return answer
+    maybe_less = uncounted(architecture, task)
+    answer = _warned(answer, (*maybe_less, *meaningless(architecture, task)))
+    return implausible(model, task, answer) or (_unsure(answer) if maybe_less else answer)
 
 
-def _estimate(model: Model, architecture: Architecture, task: Task, gpu: GPU | None) -> Estimate | Unknown:
+def _estimate(model: Model, architecture: Architecture, task: Task, gpu: GPU | None) -> Estimate:
     if not isinstance(task, Inference):
         from llmjob.estimator.training import estimate_training  # noqa: PLC0415, serving needs none of the ledger
 
@@ -79,31 +85,3 @@ def _unsure(answer: Estimate) -> Estimate:
         per_gpu=replace(answer.per_gpu, lower=0),
         budget=budget and replace(budget, needed=Interval(0, budget.needed.expected, budget.needed.upper)),
     )
-
-
-def _impossible(architecture: Architecture, task: Task) -> Unknown | None:
-    """Degrees that the model cannot be split by."""
-    tensor, pipeline = task.parallelism.tensor, task.parallelism.pipeline
-    heads = sorted({run.block.mixer.heads for run in architecture.layers if run.block.mixer is not None})
-    for count in heads:
-        if count % tensor:
-            return _bad(
-                "spec.parallelism.tensor",
-                f"the model has {count} attention heads, which tensor parallel {tensor} does not divide;"
-                f" {_divisors(count)} would",
-            )
-    if pipeline > architecture.num_layers:
-        return _bad(
-            "spec.parallelism.pipeline",
-            f"the model has {architecture.num_layers} layers, fewer than {pipeline} pipeline stages",
-        )
-    return None
-
-
-def _bad(field: str, message: str) -> Unknown:
-    return Unknown(reason=Reason.BAD_INPUT, field=field, message=message)
-
-
-def _divisors(count: int) -> str:
-    found = [number for number in (1, 2, 4, 8, 16, 32, 3, 5, 6, 7) if count % number == 0]
-    return ", ".join(str(number) for number in sorted(found)[:6])

@@ -13,7 +13,6 @@ from typing import Any, Final
 from llmjob.quantity import GiB
 
 _NUMBER: Final = re.compile(r"\d+")
-_DEFAULT_ENGINE: Final = "vLLM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +117,26 @@ def plausible_profiles(engine: str) -> tuple[str, ...]:
     return tuple(entry["name"] for entry in _index() if entry["engine"] == engine and not entry.get("old"))
 
 
-def profile_name(engine: str | None, version: str | None) -> str | None:
-    """The profile of an engine at a version; without a version (or with an unreadable one) the newest.
+def newest_profile(engine: str) -> str | None:
+    """The profile of an engine's newest versions, None where it has no profile."""
+    names = [entry["name"] for entry in _index() if entry["engine"] == engine]
+    return str(names[-1]) if names else None
 
-    None where the engine has no profile. No engine at all is vLLM.
-    """
-    wanted = version_key(version) if version else ()
-    entries = [entry for entry in _index() if entry["engine"] == (engine or _DEFAULT_ENGINE)]
-    if not entries:
-        return None
-    for entry in entries if wanted else ():
-        if version_key(entry["from"]) <= wanted and (not entry["before"] or wanted < version_key(entry["before"])):
+
+def profile_of(engine: str, version: str) -> str | None:
+    """The profile whose range holds a version; None where there is none, or where the version cannot be read."""
+    wanted = version_key(version)
+    for entry in _index() if wanted else ():
+        if entry["engine"] == engine and version_key(entry["from"]) <= wanted < version_key(entry["before"]):
             return str(entry["name"])
-    return str(entries[-1]["name"])
+    return None
+
+
+def profiles_beyond(engine: str, version: str) -> tuple[str, ...]:
+    """Those that may stand behind a version outside every range, the nearest one last: it gives what is expected."""
+    first = next(entry for entry in _index() if entry["engine"] == engine)
+    older = () < version_key(version) < version_key(first["from"])
+    return (*plausible_profiles(engine), *([str(first["name"])] if older else []))
 
 
 def version_key(text: str) -> tuple[int, ...]:

@@ -187,8 +187,7 @@ def _weights(config: Config) -> tuple[int, str | None, int | None]:
         stated = Config(group, path=path).mapping("weights")
         if stated is not None:
             weights = Config(stated, path=f"{path}weights.")
-            size = weights.optional_count("group_size", least=-1)
-            found.add((weights.count("num_bits"), weights.text("type", "int"), size if size and size > 0 else None))
+            found.add((weights.count("num_bits"), weights.text("type", "int"), _grouped(weights, "group_size")))
     if len(found) != 1:
         raise ConfigError(
             f"{_PATH}config_groups", "must quantise the weights in one way; other forms are not supported"
@@ -197,7 +196,16 @@ def _weights(config: Config) -> tuple[int, str | None, int | None]:
 
 
 def _group(config: Config) -> int | None:
-    size = config.count("group_size", config.count("q_group_size", 128, least=-1), least=-1)
+    return _grouped(config, "group_size" if config.states("group_size") else "q_group_size", 128)
+
+
+def _grouped(config: Config, name: str, default: int | None = None) -> int | None:
+    """Elements that share a scale: as stated, -1 for a whole row (None); where nothing is stated the default."""
+    if not config.states(name):
+        return default
+    size = config.count(name, least=-1)
+    if size == 0:
+        raise ConfigError(config.field(name), "must be above 0, or -1 for one group a row")
     return size if size > 0 else None
 
 

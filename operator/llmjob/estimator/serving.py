@@ -19,7 +19,14 @@ from llmjob.estimator.interval import Interval, Range
 from llmjob.estimator.model import Model
 from llmjob.estimator.overhead import overhead
 from llmjob.estimator.parts import Part, total
-from llmjob.estimator.profiles import EngineProfile, load_profile, plausible_profiles, profile_name
+from llmjob.estimator.profiles import (
+    EngineProfile,
+    load_profile,
+    newest_profile,
+    plausible_profiles,
+    profile_of,
+    profiles_beyond,
+)
 from llmjob.estimator.result import Basis, Budget, Component, ComponentName, Estimate, Measures, Serving
 from llmjob.estimator.sequence import Sequences, asked_sequences
 from llmjob.estimator.shape import step_shape
@@ -27,6 +34,8 @@ from llmjob.estimator.task import Inference
 from llmjob.estimator.tensors import adapter_slots, held_weights
 from llmjob.estimator.weights import HeldWeights
 
+_ENGINE = "vLLM"
+_SHOWN = 40
 _FEW_ROWS = 10  # below it a constant is a rule of thumb
 
 
@@ -52,15 +61,11 @@ def estimate_serving(model: Model, architecture: Architecture, task: Inference, 
     No engine stated is the newest profile; vLLM without a version spans the plausible profiles, expected by the newest.
     """
     sequences, warnings = asked_sequences(architecture, model, task)
-    newest = profile_name("vLLM", None)
-    names = [profile_name("vLLM", task.engine_version) or newest]
-    if task.engine is not None and task.engine_version is None:
-        names = [*plausible_profiles("vLLM")]
-        warnings.append(
-            f"engineVersion is not stated: bounds span {names[0]} to {names[-1]}, expected is {names[-1]}'s"
-        )
+    names, doubt = _profiles(task)
+    if doubt:
+        warnings.append(f"{doubt}: bounds span {', '.join(names)}; expected is {names[-1]}'s")
     held = held_weights(model, architecture, task.parallelism)
-    starts = [_start(model, architecture, task, gpu, sequences, load_profile(str(name)), held) for name in names]
+    starts = [_start(model, architecture, task, gpu, sequences, load_profile(name), held) for name in names]
     chosen = starts[-1]
     per_gpu = _envelope([start.per_gpu for start in starts])
     needed = _envelope([start.needed for start in starts])
@@ -81,6 +86,20 @@ def estimate_serving(model: Model, architecture: Architecture, task: Inference, 
         kv_bytes_per_token=chosen.sequences.bytes_per_token,
         warnings=tuple(warnings),
     )
+
+
+def _profiles(task: Inference) -> tuple[Sequence[str], str | None]:
+    """The profiles that may stand behind the task, the expected one last, and why there are several."""
+    version = task.engine_version
+    if version is None:
+        newest = newest_profile(_ENGINE)
+        if task.engine is None and newest is not None:
+            return (newest,), None
+        return plausible_profiles(_ENGINE), "engineVersion is not stated"
+    found = profile_of(_ENGINE, version)
+    if found is not None:
+        return (found,), None
+    return profiles_beyond(_ENGINE, version), f"no profile covers engineVersion {version[:_SHOWN]!r}"
 
 
 def _start(

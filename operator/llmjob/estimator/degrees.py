@@ -1,0 +1,82 @@
+"""Degrees of parallelism against the model and the task: which cannot be, and which count for nothing."""
+
+from llmjob.estimator.architecture import Architecture
+from llmjob.estimator.result import Unknown
+from llmjob.estimator.task import FineTuning, Inference, Task
+from llmjob.names import Reason
+
+_PATH = "spec.parallelism."
+
+
+def impossible(architecture: Architecture | None, task: Task) -> Unknown | None:
+    """A degree that the model cannot be split by, or that contradicts another one."""
+    degrees = task.parallelism
+    if isinstance(task, Inference) and degrees.tensor % degrees.decode_context:
+        # decode_context_parallel_size of vLLM: "tp_size must be divisible by dcp_size. DCP does not increase
+        # world_size; it reuses TP GPUs."
+        return _bad(
+            "decodeContext",
+            f"decode context parallel {degrees.decode_context} reuses the tensor-parallel GPUs and does not divide "
+            f"tensor parallel {degrees.tensor}; {_divisors(degrees.tensor)} would",
+        )
+    return None if architecture is None else _of_model(architecture, task)
+
+
+def _of_model(architecture: Architecture, task: Task) -> Unknown | None:
+    tensor, pipeline, expert = task.parallelism.tensor, task.parallelism.pipeline, task.parallelism.expert
+    heads = sorted({run.block.mixer.heads for run in architecture.layers if run.block.mixer is not None})
+    for count in heads:
+        if count % tensor:
+            return _bad(
+                "tensor",
+                f"the model has {count} attention heads, which tensor parallel {tensor} does not divide;"
+                f" {_divisors(count)} would",
+            )
+    if pipeline > architecture.num_layers:
+        return _bad(
+            "pipeline", f"the model has {architecture.num_layers} layers, fewer than {pipeline} pipeline stages"
+        )
+    experts = _experts(architecture)
+    if experts and expert > experts:
+        return _bad("expert", f"the model has {experts} experts, fewer than expert parallel {expert}")
+    return None
+
+
+def uncounted(architecture: Architecture | None, task: Task) -> tuple[str, ...]:
+    """Degrees above 1 that may lower the need and do not count: nothing may be denied where there is one."""
+    degrees = task.parallelism
+    training = isinstance(task, FineTuning)
+    mixes = architecture is not None and _experts(architecture) > 0
+    found = (
+        ("context", degrees.context, not training),
+        ("expert", degrees.expert, training and mixes),
+    )
+    return tuple(
+        f"parallelism.{name} = {degree} does not count here: the need may be less"
+        for name, degree, here in found
+        if here and degree > 1
+    )
+
+
+def meaningless(architecture: Architecture | None, task: Task) -> tuple[str, ...]:
+    """Degrees above 1 that change nothing on a GPU."""
+    found = []
+    if isinstance(task, FineTuning) and task.parallelism.decode_context > 1:
+        found.append("parallelism.decodeContext means nothing in fine-tuning and does not count")
+    if architecture is not None and task.parallelism.expert > 1 and not _experts(architecture):
+        found.append("parallelism.expert does not count: the model has no experts")
+    return tuple(found)
+
+
+def _experts(architecture: Architecture) -> int:
+    """Experts of the layer that has most of them, 0 where none has any."""
+    return max((run.block.experts.count for run in architecture.layers if run.block.experts), default=0)
+
+
+def _bad(degree: str, message: str) -> Unknown:
+    return Unknown(reason=Reason.BAD_INPUT, field=f"{_PATH}{degree}", message=message)
+
+
+def _divisors(count: int) -> str:
+    found = [number for number in (1, 2, 4, 8, 16, 32, 3, 5, 6, 7) if count % number == 0]
+    return ", ".join(str(number) for number in sorted(found)[:6])
