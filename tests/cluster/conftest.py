@@ -15,9 +15,11 @@ _COUNTER = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the control plane; what runs webhook and controller on it comes last, for they see every job."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+    items.sort(key=lambda item: HERE / "processes" in item.path.parents)
 
 
 @pytest.fixture(scope="session")

@@ -71,12 +71,12 @@ def run_webhook(
             feed = Feed(world, cluster, settings=settings)
             certificate.refresh()
 
+            answering = asyncio.Event()
+
             def ready() -> str | None:
                 if stop.is_set():
                     return "stopping"
-                if not certificate.loaded:
-                    return f"no valid certificate in {tls_cert} yet"
-                return None if world.nodes.synced and world.jobs.synced else "views not complete yet"
+                return not_ready(world, certificate, answering=answering.is_set())
 
             health = health_application(metrics, ready)
             at = await stack.enter_async_context(listening(health, host, metrics_port))
@@ -86,12 +86,22 @@ def run_webhook(
                 application = admission_application(Admission(world), admissions)
                 async with listening(application, host, port, certificate) as bound:
                     _log.info("admission on port %d", bound)
+                    answering.set()
                     yield {"url": f"https://{host}:{bound}"}
                     await asyncio.Event().wait()
 
             await _operate(access, stop, feed, server=serve, tasks=(certificate.watch,))
 
     _run(process, kubeconfig, log_format)
+
+
+def not_ready(world: World, certificate: Certificate, *, answering: bool) -> str | None:
+    """Why the webhook is not ready; None where it is: it has seen all there is, and its port is open."""
+    if not certificate.loaded:
+        return f"no valid certificate in {certificate.path} yet"
+    if not (world.nodes.synced and world.jobs.synced):
+        return "views not complete yet"
+    return None if answering else "the port for admission is not open yet"
 
 
 def run_controller(

@@ -15,7 +15,8 @@ class Certificate:
     """A certificate and key on disk, mounted and renewed by others."""
 
     def __init__(self, cert: str, key: str) -> None:
-        self._cert, self._key = cert, key
+        self.path = cert
+        self._key = key
         self._seen: tuple[float, ...] | None = None
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -27,20 +28,20 @@ class Certificate:
         """Load the pair if its files changed; whether a new pair is in use. A pair that does not match is refused."""
         stamp = self._stamp()
         if stamp is None and not self._missed:
-            _log.warning("no certificate at %s and %s, %s", self._cert, self._key, self._kept())
+            _log.warning("no certificate at %s and %s, %s", self.path, self._key, self._kept())
         self._missed = stamp is None
         if stamp is None or stamp == self._seen:
             return False
         self._seen = stamp
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._cert, self._key)
-            self.context.load_cert_chain(self._cert, self._key)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.path, self._key)
+            self.context.load_cert_chain(self.path, self._key)
         except (ssl.SSLError, OSError) as error:
-            _log.warning("certificate %s not loaded, %s: %s", self._cert, self._kept(), error)
+            _log.warning("certificate %s not loaded, %s: %s", self.path, self._kept(), error)
             return False
         self.loaded = True
-        self.expiry = _expiry(self._cert)
-        _log.info("certificate %s loaded", self._cert)
+        self.expiry = _expiry(self.path)
+        _log.info("certificate %s loaded", self.path)
         return True
 
     async def watch(self, interval: float = _POLL) -> None:
@@ -55,7 +56,7 @@ class Certificate:
     def _stamp(self) -> tuple[float, ...] | None:
         """Times, sizes and inodes of both files; mounts are replaced by switching a link, so the target counts."""
         try:
-            found = [Path(path).stat() for path in (self._cert, self._key)]
+            found = [Path(path).stat() for path in (self.path, self._key)]
         except OSError:
             return None
         return tuple(part for stat in found for part in (stat.st_mtime_ns, stat.st_size, stat.st_ino))

@@ -1,7 +1,6 @@
 """Start, stop and hard times of the two processes."""
 
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -110,17 +109,3 @@ def test_both_processes_outlive_a_restart_of_the_api_server(running: Any, space:
     job = running.llmjob("job", pool="small", parameters="13B")
     running.eventually(lambda: "Warning: job:" in running.apply(job, namespace=place).stderr)
     running.judged(place, "job")
-
-
-def test_both_processes_outlive_an_api_server_that_is_away_for_longer(running: Any, space: Space) -> None:
-    place = space("warn")
-    children = [process._child.pid for process in (running.controller, running.webhook)]
-    running.cluster.api_server.kill()
-    time.sleep(70)
-    running.cluster.restart_api_server()
-    job = running.llmjob("job", pool="small", parameters="13B")
-    running.eventually(lambda: "Warning: job:" in running.apply(job, namespace=place).stderr)
-    running.judged(place, "job")
-    assert [process._child.pid for process in (running.controller, running.webhook)] == children
-    assert running.controller.running
-    assert running.webhook.running

@@ -1,0 +1,34 @@
+"""An API server that is away for longer than a restart; on a control plane of its own, which takes long to recover."""
+
+import json
+import time
+
+from controlplane.installation import Installation
+from controlplane.start import ControlPlane
+
+JOB = {
+    "apiVersion": "llmjob.dev/v1alpha1",
+    "kind": "LLMJob",
+    "metadata": {"name": "job", "namespace": "default"},
+    "spec": {"model": {"parameters": "7B"}, "inference": {}},
+}
+AWAY_SECONDS = 70
+
+
+def test_both_processes_outlive_an_api_server_that_is_away_for_longer() -> None:
+    with ControlPlane.start() as control_plane:
+        llmjob = Installation(control_plane, {"inventory": {"complete": True}})
+        try:
+            llmjob.install()
+            control_plane.api_server.kill()
+            time.sleep(AWAY_SECONDS)
+            control_plane.restart_api_server()
+            assert all(process.running for process in llmjob.processes)
+            control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(JOB))
+            deadline = time.monotonic() + 60
+            while '"NoEligibleGPU"' not in control_plane.kubectl("get", "llmjob", "job", "-o", "json").stdout:
+                assert time.monotonic() < deadline, "no status after the outage"
+                time.sleep(0.2)
+            assert all(process.running for process in llmjob.processes)
+        finally:
+            llmjob.stop()
