@@ -5,9 +5,9 @@ Three measures, never mixed: allocated (live tensors), reserved (what the alloca
 setting, context and NCCL; the cache that the allocator gives back under pressure is only in `expected` and `upper`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, lcm
 from typing import Final
 
 from llmjob.estimator import training_profile
@@ -114,16 +114,21 @@ def _allocated(steps: Sequence[Sequence[Instant]], below: Fraction, above: Fract
 
     The residual moves every instant before the largest is taken, so that more work never needs less.
     """
+    sizes = [
+        [(instant.total, sum(instant.live.get(name, 0) for name in _MODELLED)) for instant in step] for step in steps
+    ]
     return Interval(
-        floor(min(max(_moved(instant, -_ROUNDING, -below) for instant in step) for step in steps)),
+        floor(min(_moved(step, -_ROUNDING, -below) for step in sizes)),
         peak(steps[0]).total,
-        ceil(max(max(_moved(instant, _ROUNDING, above) for instant in step) for step in steps)),
+        ceil(max(_moved(step, _ROUNDING, above) for step in sizes)),
     )
 
 
-def _moved(instant: Instant, of_all: Fraction, of_modelled: Fraction) -> Fraction:
-    modelled = sum(instant.live.get(name, 0) for name in _MODELLED)
-    return instant.total * (1 + of_all) + modelled * of_modelled
+def _moved(step: Iterable[tuple[int, int]], of_all: Fraction, of_modelled: Fraction) -> Fraction:
+    """The largest instant once all of it, and what of it is modelled, are off by so much."""
+    unit = lcm(of_all.denominator, of_modelled.denominator)
+    whole, part = int((1 + of_all) * unit), int(of_modelled * unit)
+    return Fraction(max(total * whole + modelled * part for total, modelled in step), unit)
 
 
 def _slack(allocated: Interval, task: FineTuning) -> Interval:

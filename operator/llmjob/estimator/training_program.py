@@ -12,7 +12,7 @@ from math import ceil
 from typing import Final
 
 from llmjob.estimator.architecture import Architecture
-from llmjob.estimator.ledger import Instant
+from llmjob.estimator.ledger import Instant, Moment, corners
 from llmjob.estimator.result import ComponentName
 from llmjob.estimator.training_block import (
     Cost,
@@ -39,6 +39,16 @@ class _Outside:
     head: int
     encoders: int
     tied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of equal blocks: what each keeps through its forward, and leaves between that and its backward; bytes."""
+
+    block: TrainedBlock
+    numerics: Numerics
+    kept: int
+    between: int
 
 
 class Program:
@@ -69,15 +79,13 @@ class Program:
         self.saved = saved_elements(architecture, setting.saved, share) if setting.saved else 0
         # The first stage of a pipeline holds as many micro-batches as there are stages.
         self.in_flight = setting.pipeline
-        self._numbers = [self._numerics(block) for block in self.blocks]
-        self._kept = [
-            self._bytes(kept(block.shape, numerics), block)
-            for block, numerics in zip(self.blocks, self._numbers, strict=True)
-        ]
-        self._between = [
-            self._left(block, numerics, size)
-            for block, numerics, size in zip(self.blocks, self._numbers, self._kept, strict=True)
-        ]
+        distinct = {id(block): block for block in self.blocks}
+        self._runs = {key: self._run(block) for key, block in distinct.items()}
+
+    def _run(self, block: TrainedBlock) -> _Run:
+        numerics = self._numerics(block)
+        whole = self._bytes(kept(block.shape, numerics), block)
+        return _Run(block, numerics, whole, self._left(block, numerics, whole))
 
     @cached_property
     def trainable(self) -> int:
@@ -121,9 +129,17 @@ class Program:
             return 0
         elements = setting.elements
         matrix = elements.matrices if setting.quantized else Fraction(elements.gathered)
-        block = max(block.matrices * matrix + block.others * elements.gathered for block in self.blocks)
+        blocks = (run.block for run in self._runs.values())
+        block = max(block.matrices * matrix + block.others * elements.gathered for block in blocks)
         root = (self.outside.embedding + self.outside.head) * elements.gathered if setting.gathers_root else 0
         return ceil(block + root)
+
+    @cached_property
+    def _states(self) -> int:
+        setting = self.setting
+        if "Optimizer" in setting.offload:
+            return 0
+        return ceil(self.trainable * setting.optimizer.states / setting.shards.states)
 
     def _instant(
         self,
@@ -140,14 +156,11 @@ class Program:
         if setting.buckets:
             gradient_total += self.trainable * setting.optimizer.gradient
         weights = 0 if "Parameters" in setting.offload else self._weights
-        state_bytes = 0
-        if "Optimizer" not in setting.offload:
-            state_bytes = ceil(self.trainable * setting.optimizer.states / setting.shards.states)
         live = {
             ComponentName.WEIGHTS: weights + (self._gathered if gathered else 0),
-            ComponentName.ADAPTERS: ceil(self._adapters * setting.adapter_bytes / setting.shards.weights),
+            ComponentName.ADAPTERS: -(-self._adapters * setting.adapter_bytes // setting.shards.weights),
             ComponentName.GRADIENTS: gradient_total,
-            ComponentName.OPTIMIZER_STATES: state_bytes + step,
+            ComponentName.OPTIMIZER_STATES: self._states + step,
             ComponentName.ACTIVATIONS: activations + _WORKSPACES,
             ComponentName.LOGITS: logits,
         }
@@ -203,9 +216,8 @@ class Program:
     def _resident(self) -> int:
         """What the forward leaves for the backward: every block's boundary, or all it keeps."""
         if "Activations" in self.setting.offload and self.setting.kept_share < 1:
-            return max(self._between, default=0)
-        total = sum(block.count * size for block, size in zip(self.blocks, self._between, strict=True))
-        return total * self.in_flight
+            return max((run.between for run in self._runs.values()), default=0)
+        return sum(block.count * self._runs[id(block)].between for block in self.blocks) * self.in_flight
 
     def _after_blocks(self) -> int:
         """The final norm's input in FP32 and what it and the head keep of it."""
@@ -236,7 +248,7 @@ class Program:
         return self._gradient_bytes(self.trainable) if self.setting.accumulates else 0
 
     def _gradient_bytes(self, elements: int) -> int:
-        return ceil(elements * self.setting.optimizer.gradient / self.setting.shards.gradients)
+        return -(-elements * self.setting.optimizer.gradient // self.setting.shards.gradients)
 
     def _block_elements(self, block: TrainedBlock) -> int:
         return block.adapters + (block.matrices + block.others if self.setting.trains_base else 0)
@@ -247,23 +259,25 @@ class Program:
         done = head if setting.trains_base else self.saved
         below = self._resident
         held = self._logits(setting.logits.held)
-        for index in reversed(range(len(self.blocks))):
-            block, between = self.blocks[index], self._between[index]
-            own = self._block_elements(block)
+        moments: dict[int, list[Moment]] = {key: [] for key in self._runs}
+        for block in reversed(self.blocks):
+            between, own = self._runs[id(block)].between, self._block_elements(block)
             ends = [("last", 0)] if block.count == 1 else [("last", 0), ("first", block.count - 1)]
             for which, later in ends:
                 name = f"backward of the {which} block" if len(self.blocks) == 1 else "backward of a block"
-                left = below - later * between
-                live = done + later * own
-                yield from self._block_backward(name, index, left, live, own, held)
+                moments[id(block)].append(Moment(name, below - later * between, done + later * own))
             done += block.count * own
             below -= block.count * between
+        for key, of_run in moments.items():
+            for moment in corners(of_run):
+                yield from self._block_backward(self._runs[key], moment, held)
 
-    def _block_backward(self, name: str, index: int, left: int, done: int, own: int, held: int) -> Iterator[Instant]:
+    def _block_backward(self, run: _Run, moment: Moment, held: int) -> Iterator[Instant]:
         """Both halves of a block's backward: the feed-forward's, with the gradient of down, then attention's."""
-        setting, block, numerics = self.setting, self.blocks[index], self._numbers[index]
+        setting, block, numerics, done = self.setting, run.block, run.numerics, moment.gradients
+        own = self._block_elements(block)
         whole_unit = own * setting.optimizer.gradient if setting.shards.gradients > 1 else 0
-        base = left - ceil(setting.kept_share * self._kept[index])
+        base = moment.left - ceil(setting.kept_share * run.kept)
         if setting.shards.weights > 1 and not setting.kept_share and not setting.trains_base:
             # FSDP with a frozen base: each boundary counts twice. Source: the sharded LoRA rows of group
             # fms-allocated; with it a 70B is 1.6 % out instead of 15.4 %.
@@ -276,7 +290,7 @@ class Program:
             live = max(0, base) + self._bytes(cost, block)
             dequantized = block.largest * setting.elements.compute if setting.quantized else 0
             yield self._instant(
-                name,
+                moment.name,
                 gradients=max(gradients + whole_unit, self._gradients_before()),
                 activations=live + dequantized,
                 logits=held,
@@ -299,7 +313,7 @@ class Program:
 
     def _step(self) -> Instant:
         setting = self.setting
-        copies = ceil(self.trainable * setting.optimizer.copies / setting.shards.states)
+        copies = -(-self.trainable * setting.optimizer.copies // setting.shards.states)
         step = 0 if "Optimizer" in setting.offload else copies
         return self._instant(
             "optimizer step",

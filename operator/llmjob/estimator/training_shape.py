@@ -57,15 +57,19 @@ def trained_blocks(
 ) -> tuple[TrainedBlock, ...]:
     """The runs of blocks of the fullest pipeline stage, first block first; degrees of parallelism are at least 1.
 
+    Equal runs are one object, however often they alternate with others.
     `sequence_parallel`: shapes keep their full widths, because ranks share out tokens instead.
     """
     hidden, width_ranks = architecture.hidden_size, 1 if sequence_parallel else tensor
-    return tuple(
-        replace(
-            _trained(run.block, hidden, tuple(targets), rank, tensor, width_ranks), count=ceil(run.count / pipeline)
-        )
-        for run in architecture.layers
-    )
+    made: dict[tuple[int, int], TrainedBlock] = {}
+    blocks = []
+    for run in architecture.layers:
+        key = (id(run.block), -(-run.count // pipeline))
+        if key not in made:
+            trained = _trained(run.block, hidden, tuple(targets), rank, tensor, width_ranks)
+            made[key] = replace(trained, count=key[1])
+        blocks.append(made[key])
+    return tuple(blocks)
 
 
 def leaf(module: str) -> str:
@@ -122,7 +126,7 @@ def targeted(weight: Weight, targets: Sequence[str]) -> bool:
     return False
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _trained(
     block: Block, hidden: int, targets: tuple[str, ...], rank: int, tensor: int, width_ranks: int
 ) -> TrainedBlock:
