@@ -80,11 +80,12 @@ def transformers_case(row: Row) -> ServingCase:
 
 def llamacpp_case(row: Row) -> ServingCase:
     """A llama.cpp server: n_ctx is the total over its slots; the log's figures are sums over devices."""
-    types = [word for word in row["kv_cache_dtype"].replace("/", " ").split() if word.casefold() not in {"k", "v"}]
+    words = row["kv_cache_dtype"].replace("/", " ").split()
+    types = list(dict.fromkeys(word for word in words if word.casefold() not in {"k", "v"}))
     task = Inference(
         engine="llama.cpp",
         max_model_len=_int(row["n_ctx"]),
-        kv_cache_dtype=None if set(types) <= {"f16"} else types[0],
+        kv_cache_dtype=None if set(types) <= {"f16"} else "/".join(types),
     )
     return _case(row["model_hf_id"], "", _quantization(row), task, None)
 

@@ -12,7 +12,7 @@ from llmjob.estimator.estimate import estimate
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Interval, Range
 from llmjob.estimator.model import Model, ModelSource
-from llmjob.estimator.result import ComponentName, Estimate
+from llmjob.estimator.result import ComponentName, Estimate, Unknown
 from llmjob.estimator.task import Inference, Parallelism
 from llmjob.quantity import GiB, MiB
 
@@ -52,6 +52,26 @@ def test_llama_cpps_cache_is_linear_in_the_total_context() -> None:
     assert cache(Inference(engine="llama.cpp", max_model_len=32768)).expected == 4096 * MiB
     assert cache(Inference(engine="llama.cpp", max_model_len=8192, concurrency=4)).expected == 4096 * MiB
     assert serve(Inference(engine="llama.cpp", max_model_len=8192)).kv_bytes_per_token == 131072
+
+
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [("q8_0", 34), ("q4_0", 18), ("q4_1", 20), ("q5_0", 22), ("q5_1", 24), ("IQ4_NL", 18), ("f16", 64), ("f32", 128)],
+)
+def test_a_cache_in_blocks_takes_their_bytes_for_32_elements(name: str, block: int) -> None:
+    """4,096 MiB in 16 bit, which are 64 bytes a block; the sizes are those of ggml's block structures."""
+    for engine in ("llama.cpp", "Ollama"):
+        found = serve(Inference(engine=engine, max_model_len=32768, kv_cache_dtype=name))
+        assert found.component(ComponentName.KV_CACHE).expected == 4096 * MiB * block // 64
+        assert found.kv_bytes_per_token == 131072 * block // 64
+
+
+def test_other_engines_do_not_know_llama_cpps_cache_types() -> None:
+    model = Model(name="m", source=ModelSource.CONFIG, architecture=read_architecture(LLAMA_8B))
+    for engine in (None, "vLLM", "SGLang", "Transformers"):
+        found = estimate(model, Inference(engine=engine, kv_cache_dtype="q8_0"))
+        assert isinstance(found, Unknown)
+        assert found.field == "spec.inference.kvCacheDtype"
 
 
 def test_llama_cpp_keeps_the_latent_of_mla_and_transformers_expand_it() -> None:

@@ -9,15 +9,14 @@ from math import ceil
 from typing import Any
 
 from llmjob.estimator.architecture import Architecture
-from llmjob.estimator.contiguous_cache import cache_bytes, cache_bytes_per_token
+from llmjob.estimator.contiguous_cache import cache_bytes, cache_bytes_per_token, element_bytes
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model
 from llmjob.estimator.parts import Part, total
-from llmjob.estimator.quantization import DTYPE_BYTES
 from llmjob.estimator.result import Basis, Budget, ComponentName, Estimate, Measures, Serving
-from llmjob.estimator.sequence import Sequences, asked_sequences
-from llmjob.estimator.shape import activation_dtype, step_shape
+from llmjob.estimator.sequence import Sequences, asked_sequences, cache_dtype
+from llmjob.estimator.shape import step_shape
 from llmjob.estimator.static_share import StaticShare
 from llmjob.estimator.task import Inference
 from llmjob.estimator.tensors import adapter_slots, held_weights
@@ -52,11 +51,7 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
     sequences, warnings = asked_sequences(architecture, model, task)
     shape = step_shape(model, architecture)
     held = held_weights(model, architecture, degrees, copies_head=True)
-    element = (
-        1
-        if (task.kv_cache_dtype or "").casefold().startswith("fp8")
-        else DTYPE_BYTES[activation_dtype(model, architecture)]
-    )
+    element = element_bytes(cache_dtype(model, architecture, task))
     if rule.cache == "paged":
         least = cached = sequences.number * sequences.one(rule.step)
         per_token = sequences.bytes_per_token

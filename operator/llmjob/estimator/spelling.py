@@ -6,7 +6,7 @@ from dataclasses import replace
 from llmjob.estimator.model import Model
 from llmjob.estimator.result import Unknown
 from llmjob.estimator.task import FineTuning, Inference, Task
-from llmjob.estimator.vocabulary import Kind, canonical, unknown_name
+from llmjob.estimator.vocabulary import PLACES_LAYERS, Kind, canonical, unknown_name
 from llmjob.names import Reason
 
 
@@ -36,7 +36,10 @@ def _inference(task: Inference) -> Inference:
     engine = _name(Kind.ENGINE, "spec.inference.engine", task.engine)
     kv_dtype = task.kv_cache_dtype
     # vLLM's own words for the format (auto, fp8_e4m3, fp8_ds_mla) say more than a dtype and stay as they are.
-    if kv_dtype is not None and not kv_dtype.casefold().startswith(("auto", "fp8_")):
+    block = canonical(Kind.CACHE_TYPE, kv_dtype) if kv_dtype and engine in PLACES_LAYERS else None
+    if block is not None:
+        kv_dtype = block
+    elif kv_dtype is not None and not kv_dtype.casefold().startswith(("auto", "fp8_")):
         kv_dtype = _name(Kind.DTYPE, "spec.inference.kvCacheDtype", kv_dtype)
     return replace(task, engine=engine, kv_cache_dtype=kv_dtype)
 

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     IMPLEMENTATION = "optimizer implementation"
     QUANTIZATION = "quantization"
     DTYPE = "dtype"
+    CACHE_TYPE = "KV cache type"
     PRECISION = "precision"
     FRAMEWORK = "framework"
     STRATEGY = "sharding strategy"
@@ -57,6 +58,7 @@ _NAMES: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.IMPLEMENTATION: ("Foreach", "Fused", "Loop"),
     Kind.QUANTIZATION: ("INT8", "FP8", "INT4", "NF4", "AWQ", "GPTQ", "MXFP4", "NVFP4", *GGUF_TYPES),
     Kind.DTYPE: ("FP32", "FP16", "BF16", "FP8"),
+    Kind.CACHE_TYPE: ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL"),
     Kind.PRECISION: ("FP32", "BF16", "FP16", "BF16Mixed", "FP16Mixed"),
     Kind.FRAMEWORK: (
         *("Transformers", "TRL", "Unsloth", "Axolotl", "LLaMAFactory", "MSSwift"),
