@@ -25,18 +25,9 @@ def resolve(reference: ModelReference) -> Model | Unknown:
     warning. Unknown names the field and the fix: ModelUnknown where nothing says what the model is, BadInput for an
     id that is none and for a config that contradicts itself.
     """
-    if reference.id is not None and (not _ID.fullmatch(reference.id) or ".." in reference.id):
-        return Unknown(
-            reason=Reason.BAD_INPUT,
-            field="spec.model.id",
-            message="an id is a name such as Qwen/Qwen2.5-7B-Instruct, never a URL or a path",
-        )
-    if reference.parameters and reference.active_parameters and reference.active_parameters > reference.parameters:
-        return Unknown(
-            reason=Reason.BAD_INPUT,
-            field="spec.model.activeParameters",
-            message="a token activates no more parameters than the model has: state at most spec.model.parameters",
-        )
+    wrong = _impossible(reference)
+    if wrong is not None:
+        return wrong
     facts = read_name(reference.id) if reference.id else NameFacts()
     if reference.config is not None:
         return _configured(reference, facts)
@@ -49,6 +40,17 @@ def resolve(reference: ModelReference) -> Model | Unknown:
     if reference.id is not None and facts.parameters is not None:
         return _named(reference, reference.id, facts)
     return _unknown(reference, catalogued)
+
+
+def _impossible(reference: ModelReference) -> Unknown | None:
+    """What no model can be."""
+    field, message = "", ""
+    if reference.id is not None and (not _ID.fullmatch(reference.id) or ".." in reference.id):
+        field, message = "id", "an id is a name such as Qwen/Qwen2.5-7B-Instruct, never a URL or a path"
+    elif reference.parameters and (reference.active_parameters or 0) > reference.parameters:
+        field = "activeParameters"
+        message = "a token activates no more parameters than the model has: state at most spec.model.parameters"
+    return Unknown(reason=Reason.BAD_INPUT, field=f"spec.model.{field}", message=message) if field else None
 
 
 def _catalogued(model_id: str | None) -> Architecture | ConfigError | None:
