@@ -177,6 +177,11 @@ class TestWarningLine:
         assert warning_line(verdict_of("needs much")) == "job: needs much"
         assert warning_line(verdict_of("needs much", name="")) == "needs much"
 
+    def test_a_long_name_keeps_the_end_that_tells_pods_apart(self):
+        assert (
+            warning_line(verdict_of("needs much", name="llama-405b-full-training-0")) == "llama-…raining-0: needs much"
+        )
+
     def test_a_long_message_is_cut_at_a_word(self):
         line = warning_line(verdict_of("word " * 100))
         assert line.endswith(" word…")

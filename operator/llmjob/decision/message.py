@@ -56,7 +56,10 @@ def of_unknown(unknown: Unknown) -> str:
 
 def warning_line(verdict: Verdict) -> str:
     """One line for a Warning header, the key fact in the first 120 characters."""
-    name = verdict.name if len(verdict.name) <= _LONGEST_NAME else f"{verdict.name[: _LONGEST_NAME - 1]}…"
+    name = verdict.name
+    if len(name) > _LONGEST_NAME:
+        # Both ends: the names of a workload's pods differ in their last characters.
+        name = f"{name[:6]}…{name[7 - _LONGEST_NAME :]}"
     return single_line(f"{name}: {verdict.message}" if name else verdict.message)
 
 
