@@ -195,7 +195,7 @@ def test_more_expert_parallel_ranks_than_experts_are_bad_input() -> None:
     ("config", "task", "words"),
     [
         (LLAMA_8B, Inference(parallelism=Parallelism(context=2)), "parallelism.context = 2"),
-        (MIXTRAL, FineTuning(parallelism=Parallelism(expert=2)), "parallelism.expert = 2"),
+        (MIXTRAL, FineTuning(method="Full", parallelism=Parallelism(expert=2)), "parallelism.expert = 2"),
     ],
 )
 def test_a_degree_that_is_not_counted_but_may_help_is_warned_of_and_leaves_no_lower_bound(

@@ -397,9 +397,8 @@ def test_the_largest_instant_is_the_peak_and_not_a_sum_of_maxima() -> None:
     assert one.total == 11
 
 
-@pytest.mark.parametrize("method", ["Freeze", None])
-def test_what_is_not_stated_is_warned_of(method: str | None) -> None:
-    assert estimated(model(TINY), fine_tuning(method=method)).warnings
+def test_which_layers_freeze_trains_is_warned_of() -> None:
+    assert estimated(model(TINY), fine_tuning(method="Freeze")).warnings
 
 
 def test_modules_saved_beside_an_adapter_are_trained_copies() -> None:

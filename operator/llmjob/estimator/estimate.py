@@ -7,6 +7,7 @@ from llmjob.estimator.architecture import Architecture
 from llmjob.estimator.degrees import impossible, meaningless, uncounted
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Interval
+from llmjob.estimator.left_open import left_open, with_method, without_length
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.plausible import implausible
 from llmjob.estimator.result import Estimate, Unknown
@@ -27,7 +28,8 @@ def estimate(model: Model, task: Task, gpu: GPU | None = None) -> Estimate | Unk
     spelled = spell_out(model, task)
     if isinstance(spelled, Unknown):
         return spelled
-    model, task = spelled
+    model, asked = spelled
+    task = with_method(model, asked)
     wrong = impossible(model.architecture, task)
     if wrong is not None:
         return wrong
@@ -35,7 +37,7 @@ def estimate(model: Model, task: Task, gpu: GPU | None = None) -> Estimate | Unk
     answer = estimate_simple(model, task) if architecture is None else _estimate(model, architecture, task, gpu)
     if isinstance(answer, Unknown):
         return answer
-    maybe_less = uncounted(architecture, task)
+    maybe_less = (*uncounted(architecture, task), *left_open(model, asked))
     answer = _warned(answer, (*maybe_less, *meaningless(architecture, task)))
     return implausible(model, task, answer) or (_unsure(answer) if maybe_less else answer)
 
@@ -52,7 +54,7 @@ def _estimate(model: Model, architecture: Architecture, task: Task, gpu: GPU | N
     else:
         from llmjob.estimator.engines import estimate_engine  # noqa: PLC0415
 
-        answer = estimate_engine(model, architecture, task, gpu)
+        answer = without_length(task, estimate_engine(model, architecture, task, gpu))
     warnings = [*model.warnings, *answer.warnings, *_unread(model, architecture)]
     sure = model.source is not ModelSource.NAME
     if task.engine_args:

@@ -155,8 +155,6 @@ def _fine_tuning(model: Model, parameters: int, task: FineTuning) -> Estimate:
     warnings = []
     sure = model.source is not ModelSource.NAME
     method = task.method or ("QLoRA" if model.quantization else "Full")
-    if task.method is None:
-        warnings.append(f"fineTuning.method is not stated: {method} counts")
     if task.adapter and task.adapter.modules_to_save and method in ADAPTER_METHODS:
         warnings.append(
             "adapter.modulesToSave is not counted: how large these modules are does not follow from a count"

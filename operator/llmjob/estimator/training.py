@@ -19,7 +19,6 @@ from llmjob.estimator.model import Model
 from llmjob.estimator.result import Basis, Component, ComponentName, Estimate, Measures
 from llmjob.estimator.task import FineTuning
 from llmjob.estimator.training_assumption import assume, has_equal_lengths
-from llmjob.estimator.training_numbers import method_of
 from llmjob.estimator.training_profile import PROFILE, Spread
 from llmjob.estimator.training_program import Program
 from llmjob.estimator.training_shape import leaf, module_names
@@ -79,14 +78,12 @@ def estimate_training(model: Model, architecture: Architecture, task: FineTuning
         active_parameters=architecture.active_parameters,
         measures=Measures(allocated=allocated, reserved=reserved, process=process),
         instant=expected.name,
-        warnings=(*model.warnings, *_warnings(model, architecture, task)),
+        warnings=(*model.warnings, *_warnings(architecture, task)),
     )
 
 
-def _warnings(model: Model, architecture: Architecture, task: FineTuning) -> Sequence[str]:
+def _warnings(architecture: Architecture, task: FineTuning) -> Sequence[str]:
     found = []
-    if task.method is None:
-        found.append(f"fineTuning.method is not stated: {method_of(model, task)} counts")
     saved = task.adapter.modules_to_save if task.adapter else ()
     known = module_names(architecture) if saved else frozenset()
     found += [

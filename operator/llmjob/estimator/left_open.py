@@ -1,0 +1,70 @@
+"""What a job leaves open in ways that can make its need much smaller: nothing is denied on such a part.
+
+Each kindest value is one that users do run: adapters instead of all weights, short sequences, experts spread over the
+data-parallel ranks.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from llmjob.estimator.architecture import Architecture
+from llmjob.estimator.interval import Interval
+from llmjob.estimator.model import Model
+from llmjob.estimator.result import ComponentName, Estimate
+from llmjob.estimator.task import FineTuning, Inference, Task
+
+_BY_LENGTH: Final = frozenset({ComponentName.KV_CACHE, ComponentName.ACTIVATIONS, ComponentName.LOGITS})
+
+
+def with_method(model: Model, task: Task) -> Task:
+    """The task with the method that its other fields speak of, where it states none."""
+    if not isinstance(task, FineTuning) or task.method is not None:
+        return task
+    if task.quantized is not None or model.quantization is not None:
+        return replace(task, method="QLoRA")
+    return replace(task, method="LoRA") if task.adapter is not None else task
+
+
+def left_open(model: Model, task: Task) -> tuple[str, ...]:
+    """Warnings of what is open; where there is one, nothing is sure to be needed."""
+    if isinstance(task, FineTuning):
+        if task.method is not None:
+            return ()
+        counted = getattr(with_method(model, task), "method", None) or "Full"
+        return (f"fineTuning.method is not stated: {counted} counts, and nothing is denied on it",)
+    spread = task.parallelism.data > 1 and task.parallelism.expert == 1 and _has_experts(model)
+    if spread:
+        return ("parallelism.expert is not stated: experts may be spread over the data-parallel ranks",)
+    return ()
+
+
+def without_length(task: Task, answer: Estimate) -> Estimate:
+    """For engines that allocate as sequences grow: without a stated length only weights and runtime are sure."""
+    if not isinstance(task, Inference) or task.engine in (None, "vLLM"):
+        return answer
+    if task.max_model_len is not None or task.input_length is not None or task.output_length is not None:
+        return answer
+    open_bytes = sum(part.memory.lower for part in answer.components if part.name in _BY_LENGTH)
+    parts = tuple(
+        replace(part, memory=replace(part.memory, lower=0)) if part.name in _BY_LENGTH else part
+        for part in answer.components
+    )
+    budget = answer.budget
+    return replace(
+        answer,
+        components=parts,
+        per_gpu=replace(answer.per_gpu, lower=max(0, answer.per_gpu.lower - open_bytes)),
+        budget=budget and replace(budget, needed=_less(budget.needed, open_bytes)),
+        warnings=(*answer.warnings, "no length is stated: the model's longest counts, and nothing is denied on it"),
+    )
+
+
+def _less(needed: Interval, amount: int) -> Interval:
+    return replace(needed, lower=max(0, needed.lower - amount))
+
+
+def _has_experts(model: Model) -> bool:
+    known: Architecture | None = model.architecture
+    parameters = known.parameters if known else model.parameters
+    active = known.active_parameters if known else model.active_parameters
+    return active is not None and parameters is not None and active < parameters
