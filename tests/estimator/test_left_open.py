@@ -59,3 +59,11 @@ def test_experts_that_may_be_spread_over_data_parallel_ranks_are_not_sure_on_eac
     assert answer(MIXTURE, Inference(parallelism=Parallelism(data=8))).per_gpu.lower == 0
     assert answer(MIXTURE, Inference(parallelism=Parallelism(data=8, expert=8))).per_gpu.lower > 0
     assert answer(COUNTED, Inference(parallelism=Parallelism(data=8))).per_gpu.lower > 0
+
+
+def test_a_quantised_checkpoint_speaks_for_qlora() -> None:
+    config = {**LLAMA_8B, "quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128}}
+    quantised = Model(name="m", source=ModelSource.CONFIG, architecture=read_architecture(config))
+    found = answer(quantised, FineTuning())
+    assert [warning for warning in found.warnings if "method is not stated: QLoRA counts" in warning]
+    assert found.per_gpu.expected == answer(quantised, FineTuning(method="QLoRA")).per_gpu.expected

@@ -37,7 +37,7 @@ def estimate(model: Model, task: Task, gpu: GPU | None = None) -> Estimate | Unk
     answer = estimate_simple(model, task) if architecture is None else _estimate(model, architecture, task, gpu)
     if isinstance(answer, Unknown):
         return answer
-    maybe_less = (*uncounted(architecture, task), *left_open(model, asked))
+    maybe_less = (*uncounted(architecture, task), *left_open(asked, task, model))
     answer = _warned(answer, (*maybe_less, *meaningless(architecture, task)))
     return implausible(model, task, answer) or (_unsure(answer) if maybe_less else answer)
 

@@ -17,23 +17,22 @@ _BY_LENGTH: Final = frozenset({ComponentName.KV_CACHE, ComponentName.ACTIVATIONS
 
 
 def with_method(model: Model, task: Task) -> Task:
-    """The task with the method that its other fields speak of, where it states none."""
+    """The task with a method: as stated, else the one that its other fields or the checkpoint speak of, else Full."""
     if not isinstance(task, FineTuning) or task.method is not None:
         return task
-    if task.quantized is not None or model.quantization is not None:
+    checkpoint = model.architecture.quantization if model.architecture else None
+    if task.quantized is not None or model.quantization is not None or checkpoint is not None:
         return replace(task, method="QLoRA")
-    return replace(task, method="LoRA") if task.adapter is not None else task
+    return replace(task, method="LoRA" if task.adapter is not None else "Full")
 
 
-def left_open(model: Model, task: Task) -> tuple[str, ...]:
-    """Warnings of what is open; where there is one, nothing is sure to be needed."""
-    if isinstance(task, FineTuning):
-        if task.method is not None:
+def left_open(asked: Task, counted: Task, model: Model) -> tuple[str, ...]:
+    """Warnings of what is open in what was asked; where there is one, nothing is sure to be needed."""
+    if isinstance(asked, FineTuning) and isinstance(counted, FineTuning):
+        if asked.method is not None:
             return ()
-        counted = getattr(with_method(model, task), "method", None) or "Full"
-        return (f"fineTuning.method is not stated: {counted} counts, and nothing is denied on it",)
-    spread = task.parallelism.data > 1 and task.parallelism.expert == 1 and _has_experts(model)
-    if spread:
+        return (f"fineTuning.method is not stated: {counted.method} counts, and nothing is denied on it",)
+    if asked.parallelism.data > 1 and asked.parallelism.expert == 1 and _has_experts(model):
         return ("parallelism.expert is not stated: experts may be spread over the data-parallel ranks",)
     return ()
 
