@@ -10,6 +10,7 @@ from controlplane.build import BuildFailed
 from controlplane.cache import NotEnoughDisk
 from controlplane.process import ProcessFailed
 from controlplane.toolchain import NoToolchain
+from controlplane.tools import UnknownKubernetes
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             return up.main(fleet=options.fleet, quiet=options.quiet)
         # Only here: the other commands must work whatever the demonstration needs.
         return int(importlib.import_module("controlplane.demo").main(once=options.once))
-    except (BuildFailed, MissingBinaries, NoToolchain, NotEnoughDisk, ProcessFailed) as error:
+    except (BuildFailed, MissingBinaries, NoToolchain, NotEnoughDisk, ProcessFailed, UnknownKubernetes) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from controlplane import cache
 from controlplane.build import build, built
-from controlplane.tools import TOOLS, Tool
+from controlplane.tools import Tool, chosen
 
 
 class MissingBinaries(Exception):
@@ -24,8 +24,9 @@ def from_assets(names: frozenset[str], environment: Mapping[str, str] = os.envir
     return {name: directory / name for name in names if os.access(directory / name, os.X_OK)}
 
 
-def ensure(tools: tuple[Tool, ...] = TOOLS, *, quiet: bool = False) -> dict[str, Path]:
-    """Every binary's path, built first where missing."""
+def ensure(tools: tuple[Tool, ...] | None = None, *, quiet: bool = False) -> dict[str, Path]:
+    """Every binary's path, built first where missing; of the `chosen` tools where none are given."""
+    tools = chosen() if tools is None else tools
     provided = from_assets(frozenset(name for tool in tools for name in tool.packages))
     build(tools, provided=frozenset(provided), quiet=quiet)
     found = {name: path for tool in tools for name, path in built(tool, cache.root()).items()}

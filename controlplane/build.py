@@ -9,7 +9,7 @@ from pathlib import Path
 
 from controlplane import cache, toolchain
 from controlplane.progress import Progress, elapsed
-from controlplane.tools import TOOLS, Tool
+from controlplane.tools import Tool
 
 
 class BuildFailed(Exception):
@@ -27,7 +27,7 @@ def missing(tools: tuple[Tool, ...], directory: Path, provided: frozenset[str]) 
 
 
 def build(
-    tools: tuple[Tool, ...] = TOOLS,
+    tools: tuple[Tool, ...],
     *,
     directory: Path | None = None,
     provided: frozenset[str] = frozenset(),

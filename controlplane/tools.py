@@ -1,6 +1,7 @@
 """What is built: one Go module a tool, its version read from the module's own `go.mod`."""
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,16 +17,18 @@ _KUBERNETES_VERSION_PACKAGES: Final = ("k8s.io/component-base/version", "k8s.io/
 class Tool:
     """A Go module of this directory and the commands built from it.
 
-    `requirement` is the module whose pinned version is the tool's; `packages` maps each binary to its Go package.
+    `requirement` is the module whose pinned version is the tool's; `packages` maps each binary to its Go package;
+    `module` is its directory, where that has not the tool's name.
     """
 
     name: str
     requirement: str
     packages: Mapping[str, str]
+    module: str = ""
 
     @property
     def directory(self) -> Path:
-        return ROOT / self.name
+        return ROOT / (self.module or self.name)
 
     @property
     def version(self) -> str:
@@ -76,18 +79,38 @@ class Tool:
         return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
 
 
+class UnknownKubernetes(Exception):
+    """KUBERNETES names a version that has no module here."""
+
+
+def _kubernetes(module: str) -> Tool:
+    commands = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+    packages = {name: f"k8s.io/kubernetes/cmd/{name}" for name in commands}
+    return Tool(name="kubernetes", requirement="k8s.io/kubernetes", packages=packages, module=module)
+
+
 ETCD: Final = Tool(
     name="etcd", requirement="go.etcd.io/etcd/server/v3", packages={"etcd": "llmjob.dev/controlplane/etcd"}
-)
-KUBERNETES: Final = Tool(
-    name="kubernetes",
-    requirement="k8s.io/kubernetes",
-    packages={
-        name: f"k8s.io/kubernetes/cmd/{name}"
-        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-    },
 )
 KWOK: Final = Tool(name="kwok", requirement="sigs.k8s.io/kwok", packages={"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
 HELM: Final = Tool(name="helm", requirement="helm.sh/helm/v4", packages={"helm": "helm.sh/helm/v4/cmd/helm"})
 
-TOOLS: Final = (ETCD, KUBERNETES, KWOK, HELM)
+KUBERNETES_DEFAULT: Final = "1.37"
+KUBERNETES_VERSIONS: Final[Mapping[str, Tool]] = {
+    "1.34": _kubernetes("kubernetes-1.34"),
+    KUBERNETES_DEFAULT: _kubernetes("kubernetes"),
+}
+KUBERNETES: Final = KUBERNETES_VERSIONS[KUBERNETES_DEFAULT]
+
+
+def chosen(environment: Mapping[str, str] = os.environ) -> tuple[Tool, ...]:
+    """A control plane's tools, Kubernetes as KUBERNETES names it (unset or empty: the newest).
+
+    Raises UnknownKubernetes.
+    """
+    wanted = environment.get("KUBERNETES") or KUBERNETES_DEFAULT
+    kubernetes = KUBERNETES_VERSIONS.get(wanted)
+    if kubernetes is None:
+        there_are = ", ".join(KUBERNETES_VERSIONS)
+        raise UnknownKubernetes(f"KUBERNETES is {wanted!r}, which is not built here: set it to one of {there_are}")
+    return (ETCD, kubernetes, KWOK, HELM)

@@ -6,7 +6,9 @@ import pytest
 from controlplane import build as building
 from controlplane import cache, toolchain
 from controlplane.binaries import MissingBinaries, from_assets
-from controlplane.tools import ETCD, KUBERNETES, TOOLS
+from controlplane.tools import ETCD, KUBERNETES, Tool, chosen
+
+TOOLS = chosen({})
 
 
 @pytest.fixture
@@ -30,8 +32,8 @@ def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
-def build(directory: Path, **options: object) -> None:
-    building.build(directory=directory, quiet=True, free=lambda _: 10**12, **options)  # type: ignore[arg-type]
+def build(directory: Path, tools: tuple[Tool, ...] = TOOLS, provided: frozenset[str] = frozenset()) -> None:
+    building.build(tools, directory=directory, provided=provided, quiet=True, free=lambda _: 10**12)
 
 
 def test_every_binary_is_built_and_found(go: Path, tmp_path: Path) -> None:
@@ -79,14 +81,14 @@ def test_a_failed_build_says_what_go_said_and_leaves_no_binary(go: Path, tmp_pat
 
 def test_too_little_disk_is_said_before_anything_is_built(go: Path, tmp_path: Path) -> None:
     with pytest.raises(cache.NotEnoughDisk, match=r"needs 15 GB free at .*, there are 14\.9"):
-        building.build(directory=tmp_path / "cache", quiet=True, free=lambda _: 14_900_000_000)
+        building.build(TOOLS, directory=tmp_path / "cache", quiet=True, free=lambda _: 14_900_000_000)
     assert not (go / "calls").exists()
 
 
 @pytest.mark.usefixtures("go")
 def test_disk_is_not_asked_for_when_nothing_is_missing(tmp_path: Path) -> None:
     build(tmp_path / "cache")
-    building.build(directory=tmp_path / "cache", quiet=True, free=lambda _: 0)
+    building.build(TOOLS, directory=tmp_path / "cache", quiet=True, free=lambda _: 0)
 
 
 def test_the_module_cache_is_the_user_s_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
