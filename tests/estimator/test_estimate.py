@@ -173,7 +173,13 @@ MIXTRAL = {**LLAMA_8B, "model_type": "mixtral", "num_local_experts": 8, "num_exp
 COUNTED = Model(name="m", source=ModelSource.PARAMETERS, parameters=8 * 10**9)
 
 
-@pytest.mark.parametrize("asked", [model(LLAMA_8B), COUNTED], ids=["config", "parameters"])
+LATENT = {
+    "model_type": "deepseek_v3", "hidden_size": 7168, "num_hidden_layers": 61, "num_attention_heads": 128,
+    "vocab_size": 129280, "torch_dtype": "bfloat16",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", [model(LATENT), COUNTED], ids=["config", "parameters"])
 @pytest.mark.parametrize(("tensor", "context"), [(1, 2), (4, 3), (4, 8)])
 def test_the_context_of_decoding_is_shared_by_the_tensor_parallel_gpus(asked: Model, tensor: int, context: int) -> None:
     found = estimate(asked, Inference(parallelism=Parallelism(tensor=tensor, decode_context=context)))
@@ -181,6 +187,57 @@ def test_the_context_of_decoding_is_shared_by_the_tensor_parallel_gpus(asked: Mo
     assert (found.reason, found.field) == (Reason.BAD_INPUT, "spec.parallelism.decodeContext")
     assert f"tensor parallel {tensor}" in found.message
     answer(asked, Inference(parallelism=Parallelism(tensor=tensor, decode_context=tensor)))
+
+
+# Of vLLM's documentation ("Context Parallel Deployment"): "the dcp size should lie in the range of [1, tp_size/H]";
+# 4 KV heads on 8 GPUs are held twice, and -dcp 2 removes that.
+@pytest.mark.parametrize(
+    ("kv_heads", "tensor", "context", "fix"),
+    [
+        (8, 2, 2, "state 1, or tensor parallel 16"),
+        (8, 8, 2, "state 1, or tensor parallel 16"),
+        (4, 8, 4, "state 2 at most, or tensor parallel 16"),
+        (4, 8, 2, None),
+        (1, 8, 8, None),
+        (2, 16, 8, None),
+    ],
+)
+def test_the_context_of_decoding_splits_only_spare_copies_of_kv_heads(
+    kv_heads: int, tensor: int, context: int, fix: str | None
+) -> None:
+    asked = model({**LLAMA_8B, "num_key_value_heads": kv_heads})
+    for engine in (None, "vLLM"):
+        found = estimate(
+            asked, Inference(engine=engine, parallelism=Parallelism(tensor=tensor, decode_context=context))
+        )
+        if fix is None:
+            assert isinstance(found, Estimate)
+        else:
+            assert isinstance(found, Unknown)
+            assert (found.reason, found.field) == (Reason.BAD_INPUT, "spec.parallelism.decodeContext")
+            assert fix in found.message
+
+
+def test_the_context_of_decoding_divides_the_query_heads_of_a_kv_head() -> None:
+    asked = model({**LLAMA_8B, "num_attention_heads": 24, "hidden_size": 3072, "num_key_value_heads": 4})
+    found = estimate(asked, Inference(parallelism=Parallelism(tensor=24, decode_context=4)))
+    assert isinstance(found, Unknown)
+    assert (found.reason, found.field) == (Reason.BAD_INPUT, "spec.parallelism.decodeContext")
+    assert "1, 2, 3, 6 would" in found.message
+    answer(asked, Inference(parallelism=Parallelism(tensor=24, decode_context=6)))
+
+
+def test_the_context_of_decoding_divides_the_cache_of_vllm_alone() -> None:
+    asked, degrees = model({**LLAMA_8B, "num_key_value_heads": 4}), Parallelism(tensor=8, decode_context=2)
+    counted = answer(asked, Inference(parallelism=degrees))
+    plain = answer(asked, Inference(parallelism=Parallelism(tensor=8)))
+    kv = ComponentName.KV_CACHE
+    assert counted.component(kv).expected * 2 == plain.component(kv).expected
+    for engine in ("SGLang", "TGI", "TensorRTLLM", "Transformers"):
+        found = answer(asked, Inference(engine=engine, parallelism=degrees))
+        assert found.component(kv).expected >= plain.component(kv).expected
+        assert found.per_gpu.lower == 0
+        assert any("parallelism.decodeContext = 2 does not count" in warning for warning in found.warnings)
 
 
 def test_more_expert_parallel_ranks_than_experts_are_bad_input() -> None:

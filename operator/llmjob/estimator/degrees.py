@@ -1,6 +1,7 @@
 """Degrees of parallelism against the model and the task: which cannot be, and which count for nothing."""
 
 from llmjob.estimator.architecture import Architecture
+from llmjob.estimator.block import Attention
 from llmjob.estimator.result import Unknown
 from llmjob.estimator.task import FineTuning, Inference, Task
 from llmjob.names import Reason
@@ -19,7 +20,7 @@ def impossible(architecture: Architecture | None, task: Task) -> Unknown | None:
             f"decode context parallel {degrees.decode_context} reuses the tensor-parallel GPUs and does not divide "
             f"tensor parallel {degrees.tensor}; {_divisors(degrees.tensor)} would",
         )
-    return None if architecture is None else _of_model(architecture, task)
+    return None if architecture is None else _of_model(architecture, task) or _spare_copies(architecture, task)
 
 
 def _of_model(architecture: Architecture, task: Task) -> Unknown | None:
@@ -42,13 +43,51 @@ def _of_model(architecture: Architecture, task: Task) -> Unknown | None:
     return None
 
 
+def _spare_copies(architecture: Architecture, task: Task) -> Unknown | None:
+    """A decode context that vLLM refuses: it splits the tokens among the ranks that hold copies of one KV head.
+
+    Source: verify_with_parallel_config of vllm/config/model.py ("tensor parallel size must be greater than total num kv
+    heads", "must less than or equal to (tensor parallel size // total num kv heads)", "q per kv attn heads must be
+    divisible by dcp world size"); with MLA every rank holds one, and any divisor will do.
+    """
+    tensor, degree = task.parallelism.tensor, task.parallelism.decode_context
+    if not counts_decode_context(task):
+        return None
+    mixers = [run.block.mixer for run in architecture.layers]
+    shapes = {(mixer.kv_heads, mixer.heads) for mixer in mixers if isinstance(mixer, Attention) and not mixer.shared_kv}
+    for kv_heads, heads in sorted(shapes, reverse=True):
+        copies = tensor // kv_heads
+        if degree > max(1, copies):
+            fix = f"{copies} at most" if copies > 1 else "1"
+            return _bad(
+                "decodeContext",
+                f"decode context parallel {degree} splits the spare copies of KV heads: of the model's {kv_heads},"
+                f" tensor parallel {tensor} holds {max(1, copies)} of each; state {fix},"
+                f" or tensor parallel {degree * kv_heads}",
+            )
+        if (heads // kv_heads) % degree:
+            return _bad(
+                "decodeContext",
+                f"decode context parallel {degree} does not divide the {heads // kv_heads} query heads of a KV head;"
+                f" {_divisors(heads // kv_heads)} would",
+            )
+    return None
+
+
+def counts_decode_context(task: Task) -> bool:
+    """Whether a decode context above 1 divides the cache: vLLM's does, what other engines do with it is not known."""
+    return isinstance(task, Inference) and task.parallelism.decode_context > 1 and task.engine in {None, "vLLM"}
+
+
 def uncounted(architecture: Architecture | None, task: Task) -> tuple[str, ...]:
     """Degrees above 1 that may lower the need and do not count: nothing may be denied where there is one."""
     degrees = task.parallelism
     training = isinstance(task, FineTuning)
+    elsewhere = not training and not counts_decode_context(task)
     mixes = architecture is not None and _experts(architecture) > 0
     found = (
         ("context", degrees.context, not training),
+        ("decodeContext", degrees.decode_context, elsewhere),
         ("expert", degrees.expert, training and mixes),
     )
     return tuple(

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Final, Self
 
 from llmjob.estimator.architecture import Architecture
+from llmjob.estimator.degrees import counts_decode_context
 from llmjob.estimator.kv_cache import Pages, kv_bytes_per_token, kv_cache_bytes
 from llmjob.estimator.model import Model
 from llmjob.estimator.parts import Part
@@ -74,7 +75,7 @@ def asked_sequences(architecture: Architecture, model: Model, task: Inference) -
         kv_dtype=cache_dtype(model, architecture, task),
         tensor=degrees.tensor,
         pipeline=degrees.pipeline,
-        decode_context=degrees.decode_context,
+        decode_context=degrees.decode_context if counts_decode_context(task) else 1,
     )
     number = (task.concurrency or 1) * (task.batch_size or 1)
     return Sequences(architecture=architecture, length=length, number=number, pages=pages), warnings
