@@ -70,10 +70,10 @@ clean: ## Remove .venv and what was made beside it (not the binaries' cache)
 .venv/.locked: requirements/dev.txt | $(UV)
 	@echo "setting up .venv ..."
 	@[ -x $(BIN)/python ] || $(UV) venv --quiet --python ">=3.11" .venv
-	@VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes requirements/dev.txt
+	@VIRTUAL_ENV=.venv $(UV) pip sync --quiet --compile-bytecode --require-hashes requirements/dev.txt
 	@touch $@
 
 .venv/.installed: .venv/.locked $(SOURCES)
-	@VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --no-build-isolation --reinstall .
+	@VIRTUAL_ENV=.venv $(UV) pip install --quiet --compile-bytecode --no-deps --no-build-isolation --reinstall .
 	@touch $@
 	@echo "installed .venv/bin/llmjob"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from llmjob.estimator.architecture import read_architecture
 from llmjob.estimator.config import Config, ConfigError
 from llmjob.estimator.kept_modules import kept_modules
 from llmjob.estimator.quantization import (
@@ -15,6 +16,7 @@ from llmjob.estimator.quantization import (
     read_quantization,
     typical,
 )
+from llmjob.estimator.weights import weights
 
 
 def read(**config: Any) -> QuantizationConfig | None:
@@ -185,3 +187,25 @@ def test_what_is_not_stated_of_a_method_lies_between_its_kindest_and_harshest_fo
 
 def test_a_method_without_a_known_size_is_none() -> None:
     assert typical("ODD") is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "kept_layers"),
+    [
+        ("model.layers.3.mlp", 1),
+        ("model.layers.?.mlp", 10),
+        ("model.layers.1?.mlp", 2),
+        ("model.layers.[0-4].mlp", 5),
+        ("model.layers.*.mlp", 12),
+    ],
+)
+def test_of_equal_layers_just_those_that_an_entry_names_are_kept(entry: str, kept_layers: int) -> None:
+    """Twelve equal layers at 8 bit: each one kept adds a byte for each of its three matrices' elements."""
+    sizes = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 12, "vocab_size": 1000}
+    heads = {"num_attention_heads": 16, "max_position_embeddings": 128, "torch_dtype": "bfloat16"}
+    config = {"model_type": "llama", **sizes, **heads}
+    fp8 = {"quant_method": "fp8", "ignored_layers": []}
+    none = read_architecture({**config, "quantization_config": fp8})
+    some = read_architecture({**config, "quantization_config": {**fp8, "ignored_layers": [entry]}})
+    more = weights(some).memory.expected - weights(none).memory.expected
+    assert more == pytest.approx(kept_layers * 3 * 1024 * 4096, rel=0.01)

@@ -73,7 +73,7 @@ def _print(name: str, found: Mapping[str, Estimate], states: Mapping[str, tuple[
     from llmjob.cli.tables import console  # noqa: PLC0415
 
     out = console()
-    out.print(f"{name} by the simple method, GB (10^9 bytes); batch 1, 2,048 tokens", style="bold", markup=False)
+    out.print(f"{name} by the simple method, GB (10^9 bytes); batch 1, 2,048 tokens", style="bold")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("Scenario", no_wrap=True, header_style="dim")
     for part in (*_PARTS, "Total"):
@@ -83,7 +83,7 @@ def _print(name: str, found: Mapping[str, Estimate], states: Mapping[str, tuple[
         table.add_row(_LABELS[scenario], *cells, _gb(estimate.per_gpu.expected))
     out.print(table)
     out.print()
-    out.print("Optimizer states, 4-byte values", style="bold", markup=False)
+    out.print("Optimizer states, 4-byte values", style="bold")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("Optimizer", "full (100 %)", "LoRA, QLoRA (1 %)"):
         table.add_column(heading, justify="left" if heading == "Optimizer" else "right", header_style="dim")

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Final
 
 from llmjob.cli.bad import Bad
-from llmjob.decision.verdict import Outcome, Verdict
 from llmjob.estimator.interval import Interval, Range
 from llmjob.estimator.result import Basis, Component, Estimate, Unknown
 from llmjob.estimator.task import Inference
@@ -14,6 +13,8 @@ from llmjob.workloads.request import AnyRequest, Request
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from llmjob.decision.verdict import Outcome, Verdict
 
 _BAR: Final = 28
 _BASIS: Final = {
@@ -35,8 +36,11 @@ def console() -> "Console":
     """Where tables go: colours only on a terminal, lines as wide as it is, else 120 columns."""
     from rich.console import Console  # noqa: PLC0415, only where a table is printed
 
-    wide = Console(highlight=False, soft_wrap=False)
-    return wide if wide.is_terminal else Console(highlight=False, width=120, color_system=None)
+    # What is printed holds users' names: "[red]" or ":smile:" in them is text.
+    wide = Console(highlight=False, markup=False, emoji=False)
+    return (
+        wide if wide.is_terminal else Console(highlight=False, markup=False, emoji=False, width=120, color_system=None)
+    )
 
 
 def bar(part: Interval, whole: int, width: int = _BAR) -> str:
@@ -60,20 +64,20 @@ def title(namespace: str | None, name: str, role: str | None) -> str:
 
 def print_estimate(out: "Console", request: AnyRequest, answer: Estimate | Unknown, gpu_class: str | None) -> None:
     """One role's estimate: the need, its parts with bars, what a server would offer, warnings."""
-    out.print(title(request.namespace, request.name, request.role), style="bold", markup=False)
+    out.print(title(request.namespace, request.name, request.role), style="bold")
     if isinstance(answer, Unknown):
-        out.print(f"  unknown: {answer.reason}: {answer.field}: {answer.message}", style="yellow", markup=False)
+        out.print(f"  unknown: {answer.reason}: {answer.field}: {answer.message}", style="yellow")
         return
     on = f" on {gpu_class}" if gpu_class else ""
     gpus = request.pods_per_instance * (request.gpus_per_pod or 1)
-    out.print(f"  needs {span(answer.per_gpu)} per GPU{on} · {gpus} GPU{'s' if gpus > 1 else ''}", markup=False)
+    out.print(f"  needs {span(answer.per_gpu)} per GPU{on} · {gpus} GPU{'s' if gpus > 1 else ''}")
     active = f", {answer.active_parameters:,} active" if answer.active_parameters != answer.parameters else ""
     instant = f" · peak at {answer.instant}" if answer.instant else ""
-    out.print(f"  {answer.parameters:,} parameters{active} · profile {answer.profile}{instant}", markup=False)
+    out.print(f"  {answer.parameters:,} parameters{active} · profile {answer.profile}{instant}")
     out.print(_parts(answer))
     _print_serving(out, request, answer)
     for warning in answer.warnings:
-        out.print(f"  warning: {warning}", style="yellow", markup=False)
+        out.print(f"  warning: {warning}", style="yellow")
 
 
 def _parts(answer: Estimate) -> object:
@@ -109,7 +113,7 @@ def _print_serving(out: "Console", request: AnyRequest, answer: Estimate) -> Non
         f"; the longest sequence that starts is {serving.longest_length:,} tokens" if serving.longest_length else ""
     )
     if not serving.starts:
-        out.print(f"  would not start: one sequence of {length} does not fit{longest}", style="red", markup=False)
+        out.print(f"  would not start: one sequence of {length} does not fit{longest}", style="red")
         return
     short = serving.concurrency < asked
     tokens = f" ({serving.kv_tokens:,} tokens)" if serving.kv_tokens is not None else ""
@@ -118,7 +122,6 @@ def _print_serving(out: "Console", request: AnyRequest, answer: Estimate) -> Non
     out.print(
         f"  starts with a KV pool of {pool}: {offered}{longest}",
         style="red" if short else None,
-        markup=False,
     )
 
 
@@ -129,13 +132,13 @@ def _asked_length(request: Request) -> str:
     return f"{known:,} tokens (the model's maximum)" if known else "the asked length"
 
 
-def print_verdict(out: "Console", verdict: Verdict) -> None:
+def print_verdict(out: "Console", verdict: "Verdict") -> None:
     """One role's verdict: reason, message, each class, what would fit."""
     from rich.table import Table  # noqa: PLC0415
 
-    out.print(title(verdict.namespace, verdict.name, verdict.role), style="bold", end=" ", markup=False)
-    out.print(str(verdict.reason), style=_STYLE.get(verdict.reason, "yellow"), markup=False)
-    out.print(f"  {verdict.message}", markup=False)
+    out.print(title(verdict.namespace, verdict.name, verdict.role), style="bold", end=" ")
+    out.print(str(verdict.reason), style=_STYLE.get(verdict.reason, "yellow"))
+    out.print(f"  {verdict.message}")
     if verdict.classes:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
         for heading in ("  GPU class", "outcome", "need (GiB)", "usable", "headroom"):
@@ -149,20 +152,20 @@ def print_verdict(out: "Console", verdict: Verdict) -> None:
             table.add_row(f"  {outcome.name}", label, need, usable, headroom)
         out.print(table)
     for warning in verdict.warnings:
-        out.print(f"  warning: {warning}", style="yellow", markup=False)
+        out.print(f"  warning: {warning}", style="yellow")
 
 
-def _outcome_words(outcome: Outcome) -> str:
-    return {Outcome.TOO_LARGE: "too large", Outcome.FITS: "fits", Outcome.TIGHT: "tight"}.get(outcome, "unknown")
+def _outcome_words(outcome: "Outcome") -> str:
+    return {"TooLarge": "too large", "Fits": "fits", "Tight": "tight"}.get(outcome, "unknown")
 
 
 def print_bad(out: "Console", bad: Bad) -> None:
     """A document that could not be read, each error on its line."""
-    out.print(title(bad.namespace, bad.name or "(no name)", None), style="bold", end=" ", markup=False)
-    out.print(str(Reason.BAD_INPUT), style="red", markup=False)
+    out.print(title(bad.namespace, bad.name or "(no name)", None), style="bold", end=" ")
+    out.print(str(Reason.BAD_INPUT), style="red")
     for error in bad.errors:
         where = f"{error.field}: " if error.field else ""
-        out.print(f"  {where}{error.message}", markup=False)
+        out.print(f"  {where}{error.message}")
 
 
 def print_fleet(out: "Console", classes: tuple[GPUClass, ...]) -> None:

@@ -1,10 +1,12 @@
 """Option types that complete in the shell: files, GPUs, canonical names."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class FileOrStdin(click.ParamType[str]):
@@ -12,7 +14,9 @@ class FileOrStdin(click.ParamType[str]):
 
     name = "path"
 
-    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem  # noqa: PLC0415, only while completing
+
         return [CompletionItem(incomplete, type="file")]
 
 
@@ -22,7 +26,7 @@ class Canonical(click.ParamType[str]):
     def __init__(self, kind: str) -> None:
         self.name = kind
 
-    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         from llmjob.estimator.vocabulary import names  # noqa: PLC0415, only while completing
 
         return _starting(names(self.name), incomplete)
@@ -33,7 +37,7 @@ class CardName(click.ParamType[str]):
 
     name = "gpu"
 
-    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         from llmjob.fleet.products import names  # noqa: PLC0415, only while completing
 
         return _starting(sorted(set(names())), incomplete)
@@ -44,7 +48,7 @@ class ModelId(click.ParamType[str]):
 
     name = "id"
 
-    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         from llmjob.models.catalogue import ids  # noqa: PLC0415, only while completing
 
         return _starting(ids(), incomplete)
@@ -53,5 +57,7 @@ class ModelId(click.ParamType[str]):
 FILE: Final = FileOrStdin()
 
 
-def _starting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+def _starting(names: Iterable[str], incomplete: str) -> "list[CompletionItem]":
+    from click.shell_completion import CompletionItem  # noqa: PLC0415, only while completing
+
     return [CompletionItem(name) for name in names if name.casefold().startswith(incomplete.casefold())]

@@ -4,10 +4,10 @@ import tomllib
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
-from importlib.resources import files
 from math import ceil
 from typing import Any
 
+from llmjob.data import read_text
 from llmjob.estimator.architecture import Architecture
 from llmjob.estimator.contiguous_cache import cache_bytes, cache_bytes_per_token, element_bytes
 from llmjob.estimator.gpu import GPU
@@ -137,7 +137,7 @@ def _offer(pool: Interval, sequences: Sequences, step: int) -> Serving:
 
 @cache
 def _rule(engine: str) -> Rule:
-    text = files("llmjob.estimator").joinpath("profiles", "rules.toml").read_text(encoding="utf-8")
+    text = read_text("llmjob.estimator", "profiles/rules.toml")
     raw: dict[str, Any] = tomllib.loads(text, parse_float=Fraction)[engine]
     low, expected, high = (ceil(Fraction(value) * GiB) for value in raw["runtime"])
     return Rule(

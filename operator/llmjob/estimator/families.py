@@ -4,9 +4,9 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from llmjob.data import read_text
 from llmjob.estimator.config import Config, ConfigError, shown
 
 
@@ -94,5 +94,5 @@ def _entry(name: str) -> dict[str, Any]:
 
 @cache
 def _table() -> dict[str, dict[str, Any]]:
-    text = files("llmjob.estimator").joinpath("families.toml").read_text(encoding="utf-8")
+    text = read_text("llmjob.estimator", "families.toml")
     return tomllib.loads(text)

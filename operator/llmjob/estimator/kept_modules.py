@@ -20,6 +20,7 @@ _MOST_CHOICES: Final = 32
 _TOKEN: Final = re.compile(
     r"(?P<any>\.\*)|(?P<some>\.\+)|(?P<dot>\\\.)|(?P<one>\.)|(?P<text>[\w-]+)|\((?P<choice>[\w|-]+)\)"
 )
+_TELLS_LAYERS: Final = frozenset("0123456789?[")
 _GLOBS: Final = {"any": "*", "some": "?*", "dot": ".", "one": "?"}
 
 
@@ -27,13 +28,15 @@ _GLOBS: Final = {"any": "*", "some": "?*", "dot": ".", "one": "?"}
 class KeptModules:
     """What a list keeps: `names` (any stretch of a module's path), what a path begins with, and other `patterns`.
 
-    `unread`: how many entries of the list are in no form that is read; they keep nothing here.
+    `unread`: how many entries of the list are in no form that is read; they keep nothing here. `by_layer`: layers may
+    differ in what is kept, as some entry can tell one number from another.
     """
 
     names: frozenset[str] = frozenset()
     beginnings: tuple[str, ...] = ()
     patterns: re.Pattern[str] | None = None
     unread: int = 0
+    by_layer: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.names or self.beginnings or self.patterns)
@@ -74,6 +77,7 @@ def kept_modules(entries: Iterable[str]) -> KeptModules:
         names=frozenset(names),
         beginnings=tuple(sorted(beginnings)[:_MOST_BEGINNINGS]),
         patterns=re.compile("|".join(both)) if both else None,
+        by_layer=any(_TELLS_LAYERS & set(glob) for glob in (*names, *beginnings, *others)),
         unread=unread + len(others) - len(read) + max(0, len(beginnings) - _MOST_BEGINNINGS),
     )
 

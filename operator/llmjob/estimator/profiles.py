@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from importlib.resources import files
 from math import ceil
 from typing import Any, Final
 
+from llmjob.data import read_text
 from llmjob.quantity import GiB
 
 _NUMBER: Final = re.compile(r"\d+")
@@ -207,7 +207,7 @@ def _index() -> tuple[Mapping[str, Any], ...]:
 
 
 def _read(name: str) -> dict[str, Any]:
-    text = files("llmjob.estimator").joinpath("profiles", name).read_text(encoding="utf-8")
+    text = read_text("llmjob.estimator", f"profiles/{name}")
     return tomllib.loads(text, parse_float=Fraction)
 
 

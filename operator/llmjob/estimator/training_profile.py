@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
+from llmjob.data import read_text
 from llmjob.quantity import MiB
 
 PROFILE: Final = "training-pytorch"
@@ -127,7 +127,7 @@ def slack(*, varying: bool) -> Spread:
 
 @cache
 def _data() -> Mapping[str, Any]:
-    text = files("llmjob.estimator").joinpath("profiles", "training.toml").read_text(encoding="utf-8")
+    text = read_text("llmjob.estimator", "profiles/training.toml")
     return tomllib.loads(text, parse_float=Fraction)
 
 

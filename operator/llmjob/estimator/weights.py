@@ -8,6 +8,7 @@ benchmarks/accuracy, group vllm-weights.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from math import ceil
 from typing import Final
 
@@ -69,14 +70,14 @@ class _Stored:
     expert: int
     padded: tuple[bool, bool] = (False, False)
 
-    def bytes_of(self, weight: Weight, prefix: str = "") -> Fraction:
+    def bytes_of(self, weight: Weight, prefix: str = "") -> Fraction | int:
         """One weight on the fullest rank; biases and norms stay plain."""
         matrix, bias = weight.on_rank(self.tensor, self.expert)
         config = self.config
         if config is None or not weight.linear or config.kept.keeps(prefix + weight.name):
-            return Fraction(self.plain * (matrix + bias))
+            return self.plain * (matrix + bias)
         size = matrix * self.quantized
-        if weight.copies > 1:
+        if weight.copies > 1 and any(self.padded):
             size *= self._padding(weight)
         return size + self.plain * bias
 
@@ -129,9 +130,11 @@ def weights(
     elif config is not None and config.kept.unread:
         ends = (config, config, None)  # any module may be among those left at the model's dtype
     tiled = config is not None and config.method == "MXFP4"
+    latent = any(isinstance(run.block.mixer, LatentAttention) for run in architecture.layers)
+    # Counting each tensor of each layer is most of an estimate's work, and mostly the three ends are stored alike.
+    worst = cache(lambda stored, copies: _worst(architecture, stored, degrees.pipeline, copies=copies))
     lower, expected, upper = (
-        _worst(
-            architecture,
+        worst(
             _Stored(
                 plain=plain,
                 quantized=bytes_per_element(end) if end else Fraction(0),
@@ -140,8 +143,7 @@ def weights(
                 expert=max(degrees.expert, degrees.tensor) if degrees.expert > 1 else 1,
                 padded=(tiled and index > 0, tiled and index > 1),
             ),
-            degrees.pipeline,
-            copies=index > 0,
+            latent and index > 0,
         )
         for index, end in enumerate(ends)
     )
@@ -173,15 +175,13 @@ def _worst(architecture: Architecture, stored: _Stored, pipeline: int, *, copies
     )
 
 
-def _blocks(layers: Iterable[Run], start: int, stored: _Stored, *, copies: bool) -> Fraction:
-    total = Fraction(0)
+def _blocks(layers: Iterable[Run], start: int, stored: _Stored, *, copies: bool) -> Fraction | int:
+    total: Fraction | int = 0
     for run in layers:
-        if stored.config is None or not stored.config.kept:
-            total += run.count * sum(stored.bytes_of(weight) for weight in run.block.weights)
-        else:
-            for layer in range(start, start + run.count):
-                prefix = f"model.layers.{layer}."
-                total += sum(stored.bytes_of(weight, prefix) for weight in run.block.weights)
+        apart = run.count if stored.config is not None and stored.config.kept.by_layer else 1
+        for layer in range(start, start + apart):
+            prefix = f"model.layers.{layer}."
+            total += run.count // apart * sum(stored.bytes_of(weight, prefix) for weight in run.block.weights)
         if copies and isinstance(run.block.mixer, LatentAttention):
             total += run.count * _absorbed(run.block.mixer, stored)
         start += run.count

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from importlib.resources import files
 from math import ceil, floor
 from typing import Any, Final
 
+from llmjob.data import read_text
 from llmjob.estimator.interval import Range
 from llmjob.quantity import GiB, MiB
 
@@ -87,7 +87,7 @@ def usable(card: Product | None, reported: Range) -> Range:
 @cache
 def table() -> tuple[Product, ...]:
     """Every card, as the data file lists them."""
-    rows = tomllib.loads(files("llmjob.fleet").joinpath("data/gpus.toml").read_text("utf-8"))["gpu"]
+    rows = tomllib.loads(read_text("llmjob.fleet", "data/gpus.toml"))["gpu"]
     names = [row["product"] for row in rows]
     return tuple(_product(row, several_sizes=names.count(row["product"]) > 1) for row in rows)
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
+from llmjob.data import read_text
 from llmjob.estimator.architecture import Architecture, read_architecture
 
 _DATA: Final = "data"
@@ -70,6 +70,8 @@ def _file_stem(model_id: str) -> str:
 
 @cache
 def _stems() -> frozenset[str]:
+    from importlib.resources import files  # noqa: PLC0415, slow to import, and needed where an id is looked up
+
     names = (path.name for path in files(__package__).joinpath(_DATA).iterdir())
     return frozenset(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
 
@@ -82,8 +84,7 @@ def _architecture(stem: str) -> Architecture:
 
 @cache
 def _read(stem: str) -> Entry:
-    path = files(__package__).joinpath(_DATA, stem + _SUFFIX)
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = json.loads(read_text("llmjob.models", f"{_DATA}/{stem}{_SUFFIX}"))
     return Entry(
         id=content["id"],
         source=content["source"],
