@@ -81,6 +81,36 @@ def test_flags_alone_import_neither_pydantic_nor_yaml_nor_any_client():
     assert shown.stderr.strip() == "[]"
 
 
+def test_the_installed_command_is_compiled_for_no_start_compiles_it():
+    command = Path(sys.executable).parent / "llmjob"
+    assert command.exists(), "run `make install`"
+    code = (
+        "import click, llmjob.cli.main as main, importlib.util as util\n"
+        "for module in (click, main): print(util.cache_from_source(module.__file__))"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONDONTWRITEBYTECODE": "1"}
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert [Path(line).exists() for line in shown.stdout.split()] == [True, True], shown.stdout
+
+
+def test_a_file_of_jobs_imports_no_client():
+    job = {"apiVersion": "llmjob.dev/v1alpha1", "kind": "LLMJob", "metadata": {"name": "a"},
+           "spec": {"model": {"parameters": "7B"}, "inference": {}}}  # fmt: skip
+    code = (
+        "import sys; sys.argv=['llmjob','estimate','-f','-']\n"
+        "from llmjob.cli.main import run\n"
+        "try: run()\n"
+        "except SystemExit: pass\n"
+        "import sys; print([m for m in ('kopf','kubernetes','aiohttp','prometheus_client','cryptography',"
+        "'importlib.resources','rich.table','llmjob.decision') if m in sys.modules], file=sys.stderr)"
+    )
+    env = {**os.environ, "PYTHONPATH": SOURCES}
+    shown = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps(job), capture_output=True, text=True, check=True, env=env
+    )
+    assert shown.stderr.strip() == "[]"
+
+
 def test_the_method_makes_it_fine_tuning():
     shown = llmjob("estimate", "--parameters", "7B", "--method", "LoRA", "-o", "json")
     assert json.loads(shown.stdout)[0]["perGPU"]["expected"] == 18_100_000_000
