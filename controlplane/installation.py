@@ -56,7 +56,9 @@ class Installation:
         """Install the chart (with its CRD), start both processes, wait until both are ready."""
         bundle = base64.b64encode(self._control_plane.ca.read_bytes()).decode()
         values = [f"webhook.url=https://127.0.0.1:{self.webhook_port}", f"webhook.caBundle={bundle}"]
+        # Both processes run beside the cluster.
         flags = [flag for value in values for flag in ("--set-string", value)]
+        flags += ["--set", "webhook.enabled=false", "--set", "controller.enabled=false"]
         self._control_plane.helm(
             "install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace", "--wait", *flags
         )

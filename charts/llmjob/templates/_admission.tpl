@@ -14,10 +14,28 @@ matchExpressions:
     {{- end }}
 {{- end }}
 
+{{- /* How the API server reaches a path. Where the controller or cert-manager writes the CA, it stays out of here. */ -}}
 {{- define "llmjob.client" -}}
-url: {{ printf "%s/v1/%s" .root.Values.webhook.url .path | quote }}
+{{- with .root.Values.webhook.url -}}
+url: {{ printf "%s/v1/%s" . $.path | quote }}
+{{- else -}}
+service:
+  namespace: {{ .root.Release.Namespace }}
+  name: {{ include "llmjob.fullname" .root }}-webhook
+  port: {{ .root.Values.webhook.service.port }}
+  path: {{ printf "/v1/%s" .path | quote }}
+{{- end }}
 {{- with .root.Values.webhook.caBundle }}
 caBundle: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "llmjob.configuration" -}}
+labels:
+  {{- include "llmjob.labels" (dict "root" . "component" "webhook") | nindent 2 }}
+{{- if and .Values.webhook.enabled (eq .Values.certificates.mode "certManager") }}
+annotations:
+  cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "llmjob.fullname" . }}-webhook
 {{- end }}
 {{- end }}
 

@@ -207,6 +207,8 @@ def running(control_plane: ControlPlane) -> Iterator[Running]:
         rendered = control_plane.helm(
             "template", "llmjob", str(ROOT / "charts" / "llmjob"), "--namespace", "llmjob-system",
             "--set", f"webhook.url=https://{HERE}:{port}", "--set", f"webhook.caBundle={bundle}",
+            "--set", "webhook.enabled=false", "--set", "controller.enabled=false",
+            "--show-only", "templates/mutating.yaml", "--show-only", "templates/validating.yaml",
         ).stdout  # fmt: skip
         control_plane.kubectl("apply", "-f", "-", stdin=rendered)
         marker = {"metadata": {"name": "marker", "labels": {"llmjob.dev/enforcement": "enforce"}}}
