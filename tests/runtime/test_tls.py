@@ -1,4 +1,5 @@
 import asyncio
+import datetime as dt
 import os
 import ssl
 
@@ -14,6 +15,28 @@ def pair(tmp_path):
     cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     authority.write_server(cert, key, ("127.0.0.1",))
     return authority, cert, key
+
+
+def write_pair(cert, key, start, end):
+    """A self-signed pair, valid from and until so many seconds from now."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + dt.timedelta(seconds=start)).not_valid_after(now + dt.timedelta(seconds=end))
+        .sign(private, hashes.SHA256())
+    )  # fmt: skip
+    cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
 
 
 def der(cert):
@@ -50,9 +73,9 @@ def test_without_files_nothing_is_loaded_and_that_is_said_once(tmp_path, caplog)
     assert found.refresh() is False
     assert found.refresh() is False
     assert [record.message for record in caplog.records if "no certificate" in record.message] == [
-        f"no certificate at {tmp_path / 'a'} and {tmp_path / 'b'}, not ready without one"
+        f"no certificate at {tmp_path / 'a'} and {tmp_path / 'b'} (No such file or directory): not ready without one"
     ]
-    assert (found.loaded, found.expiry) == (False, None)
+    assert (found.loaded, found.reloaded, found.expiry) == (False, False, None)
 
 
 def test_a_pair_that_appears_later_is_loaded(pair, tmp_path):
@@ -98,8 +121,66 @@ def test_a_pair_that_does_not_match_keeps_the_old_one(pair, tmp_path):
     authority.write_server(tmp_path / "other.crt", key, ("127.0.0.1",))
     authority.write_server(cert, tmp_path / "other.key", ("127.0.0.1",))
     assert found.refresh() is False
-    assert (found.loaded, found.expiry) == (True, expiry)
+    assert (found.loaded, found.reloaded, found.expiry) == (True, False, expiry)
     assert served(found.context) == before
+
+
+@pytest.mark.parametrize(("start", "end", "said"), [(-7200, -5, "expired"), (3600, 7200, "not yet valid")])
+def test_a_pair_out_of_its_time_keeps_the_old_one_and_is_told_once(pair, caplog, start, end, said):
+    _, cert, key = pair
+    found = Certificate(str(cert), str(key))
+    found.refresh()
+    before = der(cert)
+    write_pair(cert, key, start, end)
+    assert (found.refresh(), found.refresh()) == (False, False)
+    assert (found.loaded, found.reloaded) == (True, False)
+    assert served(found.context) == before
+    assert len([record for record in caplog.records if said in record.message]) == 1
+
+
+def test_an_expired_pair_is_none_to_start_with(tmp_path):
+    cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    write_pair(cert, key, -7200, -5)
+    found = Certificate(str(cert), str(key))
+    assert found.refresh() is False
+    assert not found.loaded
+
+
+async def test_a_pair_that_becomes_valid_is_loaded_then(pair):
+    _, cert, key = pair
+    found = Certificate(str(cert), str(key))
+    found.refresh()
+    write_pair(cert, key, 2, 7200)
+    assert found.refresh() is False
+    watching = asyncio.ensure_future(found.watch(interval=0.05))
+    await until(lambda: found.reloaded)
+    assert served(found.context) == der(cert)
+    watching.cancel()
+
+
+def test_the_old_pair_put_back_counts_as_loaded(pair, tmp_path):
+    authority, cert, key = pair
+    found = Certificate(str(tmp_path / "link.crt"), str(key))
+    (tmp_path / "link.crt").symlink_to(cert)
+    found.refresh()
+    (tmp_path / "link.crt").unlink()
+    found.refresh()
+    assert not found.reloaded
+    (tmp_path / "link.crt").symlink_to(cert)
+    assert (found.refresh(), found.reloaded) == (False, True)
+    assert authority
+
+
+def test_a_self_signed_certificate_is_taken(tmp_path):
+    import subprocess
+
+    cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-keyout", key, "-out", cert,
+         "-subj", "/CN=webhook.example", "-addext", "subjectAltName=DNS:webhook.example"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    assert Certificate(str(cert), str(key)).refresh() is True
 
 
 async def test_watching_loads_each_new_pair(pair):

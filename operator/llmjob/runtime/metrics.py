@@ -45,10 +45,10 @@ class Admissions:
 
 
 class ProcessState(Collector):
-    """Ages of the views and the certificate's expiry."""
+    """Ages of the views."""
 
-    def __init__(self, views: Mapping[str, View], expiry: Callable[[], float | None] | None = None) -> None:
-        self._views, self._expiry = views, expiry
+    def __init__(self, views: Mapping[str, View]) -> None:
+        self._views = views
 
     def collect(self) -> Iterator[Metric]:
         age = GaugeMetricFamily("llmjob_view_age_seconds", "Time since the view's last news.", labels=("view",))
@@ -56,11 +56,39 @@ class ProcessState(Collector):
             if view.synced:
                 age.add_metric((name,), view.age)
         yield age
-        expiry = self._expiry() if self._expiry else None
+
+
+class CertificateState(Collector):
+    """The certificate: when it expires, and (webhook) whether what was mounted last is in use."""
+
+    def __init__(self, expiry: Callable[[], float | None], reloaded: Callable[[], bool] | None = None) -> None:
+        self._expiry, self._reloaded = expiry, reloaded
+
+    def collect(self) -> Iterator[Metric]:
+        expiry = self._expiry()
         if expiry is not None:
             yield GaugeMetricFamily(
                 "llmjob_certificate_expiry_timestamp_seconds", "When the webhook's certificate expires.", value=expiry
             )
+        if self._reloaded is not None:
+            yield GaugeMetricFamily(
+                "llmjob_certificate_last_reload_successful",
+                "1 where the mounted certificate is in use, 0 where it is absent or bad and the last good one is kept.",
+                value=self._reloaded(),
+            )
+
+
+class Rotations:
+    """Certificates that the controller made."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._total = Counter(
+            "llmjob_certificate_rotations_total", "Certificates made for the webhook.", registry=registry
+        )
+
+    def count(self) -> None:
+        """One more."""
+        self._total.inc()
 
 
 class FleetState(Collector):

@@ -22,7 +22,7 @@ from llmjob.runtime.admission import Admission
 from llmjob.runtime.cluster import Cluster, ClusterError, Object
 from llmjob.runtime.controller import Controller
 from llmjob.runtime.feed import Feed, NotInstalled
-from llmjob.runtime.metrics import Admissions, FleetState, Predictions, ProcessState
+from llmjob.runtime.metrics import Admissions, CertificateState, FleetState, Predictions, ProcessState
 from llmjob.runtime.server import CannotListen, admission_application, health_application, listening
 from llmjob.runtime.settings import SettingsError
 from llmjob.runtime.tls import Certificate
@@ -66,7 +66,8 @@ def run_webhook(
             certificate = Certificate(tls_cert, tls_key)
             metrics = _registry()
             admissions = Admissions(metrics)
-            metrics.register(ProcessState({"nodes": world.nodes, "llmjobs": world.jobs}, lambda: certificate.expiry))
+            metrics.register(ProcessState({"nodes": world.nodes, "llmjobs": world.jobs}))
+            metrics.register(CertificateState(lambda: certificate.expiry, lambda: certificate.reloaded))
             metrics.register(FleetState(lambda: world.fleet))
             feed = Feed(world, cluster, settings=settings)
             certificate.refresh()

@@ -12,7 +12,11 @@ _POLL: Final = 1.0
 
 
 class Certificate:
-    """A certificate and key on disk, mounted and renewed by others."""
+    """A certificate and key on disk, mounted and renewed by others.
+
+    `expiry` is that of the pair in use, in seconds since the epoch; `reloaded` says whether what lies on disk now is
+    in use.
+    """
 
     def __init__(self, cert: str, key: str) -> None:
         self.path = cert
@@ -20,28 +24,36 @@ class Certificate:
         self._seen: tuple[float, ...] | None = None
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.loaded = False
-        self._missed = False
+        self.loaded = self.reloaded = False
         self.expiry: float | None = None
+        self._said: str | None = None
 
     def refresh(self) -> bool:
-        """Load the pair if its files changed; whether a new pair is in use. A pair that does not match is refused."""
-        stamp = self._stamp()
-        if stamp is None and not self._missed:
-            _log.warning("no certificate at %s and %s, %s", self.path, self._key, self._kept())
-        self._missed = stamp is None
-        if stamp is None or stamp == self._seen:
-            return False
-        self._seen = stamp
+        """Load the pair if its files changed; whether a new pair is in use.
+
+        A pair that does not match, is expired or not valid yet is refused, and looked at again: it may become valid.
+        """
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.path, self._key)
-            self.context.load_cert_chain(self.path, self._key)
-        except (ssl.SSLError, OSError) as error:
-            _log.warning("certificate %s not loaded, %s: %s", self.path, self._kept(), error)
+            stamp = self._stamp()
+        except OSError as error:
+            self._refuse(f"no certificate at {self.path} and {self._key} ({error.strerror})")
             return False
-        self.loaded = True
-        self.expiry = _expiry(self.path)
-        _log.info("certificate %s loaded", self.path)
+        if stamp == self._seen:
+            self.reloaded = True
+            return False
+        try:
+            # A mount is replaced as a whole: where it points now, certificate and key belong together.
+            cert, key = Path(self.path).resolve(), Path(self._key).resolve()
+            expiry = _proven(cert, key)
+            self.context.load_cert_chain(cert, key)
+        except (ssl.SSLError, OSError) as error:
+            reason = getattr(error, "verify_message", None) or error
+            self._refuse(f"certificate {self.path} not loaded ({reason})")
+            return False
+        self._seen, self._said = stamp, None
+        self.loaded = self.reloaded = True
+        self.expiry = expiry
+        _log.info("certificate %s loaded, valid until %s", self.path, datetime.fromtimestamp(expiry, UTC).isoformat())
         return True
 
     async def watch(self, interval: float = _POLL) -> None:
@@ -50,27 +62,38 @@ class Certificate:
             self.refresh()
             await asyncio.sleep(interval)
 
-    def _kept(self) -> str:
-        return "the old pair stays" if self.loaded else "not ready without one"
+    def _refuse(self, why: str) -> None:
+        """Said once for each reason, not each second."""
+        self.reloaded = False
+        if why != self._said:
+            _log.warning("%s: %s", why, "the old pair stays" if self.loaded else "not ready without one")
+        self._said = why
 
-    def _stamp(self) -> tuple[float, ...] | None:
+    def _stamp(self) -> tuple[float, ...]:
         """Times, sizes and inodes of both files; mounts are replaced by switching a link, so the target counts."""
-        try:
-            found = [Path(path).stat() for path in (self.path, self._key)]
-        except OSError:
-            return None
+        found = [Path(path).stat() for path in (self.path, self._key)]
         return tuple(part for stat in found for part in (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
-def _expiry(cert: str) -> float | None:
-    """When the first certificate of a PEM file expires, in seconds since the epoch; None where that cannot be read.
+def _proven(cert: Path, key: Path) -> float:
+    """When the certificate expires, in seconds since the epoch, after a handshake in memory with a client that trusts
+    just this certificate: the standard library's public way to have key, dates and use of a certificate checked.
 
-    The standard library has no public reader of a certificate that was not a peer's, and a dependency for one date of
-    one metric is not worth it. Should this reader vanish, so does the metric.
+    Raises:
+        ssl.SSLError: where a client would refuse it whatever CA it trusts.
     """
-    try:
-        decoded = ssl._ssl._test_decode_cert(cert)  # type: ignore[attr-defined] # noqa: SLF001
-        moment = datetime.strptime(decoded["notAfter"], "%b %d %H:%M:%S %Y %Z").replace(tzinfo=UTC)
-    except (AttributeError, KeyError, ValueError, OSError):
-        return None
-    return moment.timestamp()
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(cert, key)
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False
+    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    trusting.load_verify_locations(cert)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting.wrap_bio(to_client, to_server)
+    server = serving.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, server, client):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    return float(ssl.cert_time_to_seconds(str((client.getpeercert() or {})["notAfter"])))
