@@ -55,6 +55,9 @@ lock: $(UV) ## Write requirements/*.txt anew from pyproject.toml
 	@for target in "runtime" "dev --group dev"; do set -- $$target; name=$$1; shift; \
 	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml "$$@" \
 	    --output-file requirements/$$name.txt; done
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - \
+	    --output-file requirements/build.txt
 	@echo uv | $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header - \
 	    --output-file requirements/uv.txt
 
