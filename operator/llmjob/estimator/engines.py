@@ -53,7 +53,8 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
     held = held_weights(model, architecture, degrees, copies_head=True)
     element = element_bytes(cache_dtype(model, architecture, task))
     if rule.cache == "paged":
-        least = cached = sequences.number * sequences.one(rule.step)
+        kept = sequences.part(rule.step, rule.step, rule.step)
+        least, cached = kept.lower, kept.expected
         per_token = sequences.bytes_per_token
     else:
         least, cached = (

@@ -11,6 +11,7 @@ from llmjob.estimator.architecture import Architecture
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model
 from llmjob.estimator.result import ComponentName, Estimate
+from llmjob.estimator.sequence import cache_scheme
 from llmjob.estimator.task import FineTuning, Inference, Task
 
 _BY_LENGTH: Final = frozenset({ComponentName.KV_CACHE, ComponentName.ACTIVATIONS, ComponentName.LOGITS})
@@ -32,9 +33,13 @@ def left_open(asked: Task, counted: Task, model: Model) -> tuple[str, ...]:
         if asked.method is not None:
             return ()
         return (f"fineTuning.method is not stated: {counted.method} counts, and nothing is denied on it",)
+    found = []
     if asked.parallelism.data > 1 and asked.parallelism.expert == 1 and _has_experts(model):
-        return ("parallelism.expert is not stated: experts may be spread over the data-parallel ranks",)
-    return ()
+        found.append("parallelism.expert is not stated: experts may be spread over the data-parallel ranks")
+    scheme = cache_scheme(model, asked) if isinstance(asked, Inference) else None
+    if scheme not in {None, "FP8"}:
+        found.append(f"the checkpoint's KV cache scheme {scheme} is not known: state kvCacheDtype")
+    return tuple(found)
 
 
 def without_length(task: Task, answer: Estimate) -> Estimate:

@@ -91,7 +91,8 @@ class GraphRule:
 class EngineProfile:
     """One engine over a range of versions; `rows` public measurements stand behind it.
 
-    `hybrid_cache`: layers with a window keep no more than it; `group_ratio`: see kv_cache.Pages.
+    `hybrid_cache`: layers with a window keep no more than it; `group_ratio`: see kv_cache.Pages; `checkpoint_cache`:
+    see sequence.Sequences.paged.
     """
 
     name: str
@@ -100,6 +101,7 @@ class EngineProfile:
     graphs_in_budget: bool
     hybrid_cache: bool
     group_ratio: Fraction
+    checkpoint_cache: str
     rows: int
     defaults: tuple[StepDefaults, ...]
     activation: ActivationRule
@@ -164,6 +166,7 @@ def load_profile(name: str) -> EngineProfile:
         graphs_in_budget=raw["graphs_in_budget"],
         hybrid_cache=raw["hybrid_cache"],
         group_ratio=raw["group_ratio"],
+        checkpoint_cache=raw["checkpoint_cache"],
         rows=raw["rows"],
         defaults=tuple(
             StepDefaults(

@@ -18,7 +18,8 @@ class QuantizationConfig:
     """`method` is canonical (FP8, INT8, INT4, NF4, AWQ, GPTQ, MXFP4, NVFP4); `bits` of an element.
 
     `group` elements of a row share one scale (None: a scale per output channel), `block` the rows and columns that do
-    (FP8). `kept` are the modules left at the model's dtype. `head`: the output matrix is quantised too.
+    (FP8). `kept` are the modules left at the model's dtype. `head`: the output matrix is quantised too. `cache`: the
+    scheme that the checkpoint has for K and V, FP8 or another one as it is published (None: none).
     """
 
     method: str
@@ -28,6 +29,7 @@ class QuantizationConfig:
     double: bool = False
     kept: KeptModules = field(default_factory=KeptModules)
     head: bool = False
+    cache: str | None = None
 
 
 _TYPICAL: Final[Mapping[str, QuantizationConfig]] = {
@@ -107,6 +109,8 @@ def read_quantization(config: Config) -> QuantizationConfig | None:
 def _guessed(config: Config) -> str:
     if config.get("load_in_4bit") is not None or config.get("load_in_8bit") is not None:
         return "bitsandbytes"
+    if config.get("quantization") is not None:
+        return "modelopt"
     return "compressed-tensors" if config.get("config_groups") is not None else ""
 
 
@@ -157,24 +161,38 @@ def _bitsandbytes(config: Config) -> QuantizationConfig:
 
 def _compressed(config: Config) -> QuantizationConfig:
     bits, kind, group = _weights(config)
-    kept = _kept(config, "ignore")
+    kept, cache = _kept(config, "ignore"), _cache(config)
     if kind == "float" and bits == 8:  # noqa: PLR2004, an FP8 element
-        return QuantizationConfig(method="FP8", bits=8, group=group, kept=kept)
+        return QuantizationConfig(method="FP8", bits=8, group=group, kept=kept, cache=cache)
     if kind == "float" and bits == 4:  # noqa: PLR2004, an FP4 element
-        return QuantizationConfig(method="NVFP4", bits=4, group=group or 16, kept=kept)
+        return QuantizationConfig(method="NVFP4", bits=4, group=group or 16, kept=kept, cache=cache)
     if kind == "int" and bits in {4, 8}:
-        return QuantizationConfig(method=f"INT{bits}", bits=bits, group=group, kept=kept)
+        return QuantizationConfig(method=f"INT{bits}", bits=bits, group=group, kept=kept, cache=cache)
     raise ConfigError(f"{_PATH}config_groups", f"weights of {bits} bits of type {shown(kind)} are not supported")
 
 
 def _modelopt(config: Config) -> QuantizationConfig:
-    algorithm = (config.text("quant_algo") or "").upper()
-    kept = _kept(config, "ignore", "exclude_modules")
+    """ModelOpt's own file (hf_quant_config.json) has all but the method in an object of its own, config.json not."""
+    nested = config.mapping("quantization")
+    read = config if nested is None else Config(nested, path=f"{_PATH}quantization.")
+    algorithm = (read.text("quant_algo") or "").upper()
+    kept, cache = _kept(read, "ignore", "exclude_modules"), _cache(read)
     if algorithm.startswith("FP8"):
-        return QuantizationConfig(method="FP8", bits=8, kept=kept)
+        return QuantizationConfig(method="FP8", bits=8, kept=kept, cache=cache)
     if algorithm.startswith("NVFP4"):
-        return QuantizationConfig(method="NVFP4", bits=4, group=16, kept=kept)
-    raise ConfigError(f"{_PATH}quant_algo", f"{shown(config.get('quant_algo'))} is not known; known are FP8, NVFP4")
+        return QuantizationConfig(method="NVFP4", bits=4, group=16, kept=kept, cache=cache)
+    raise ConfigError(read.field("quant_algo"), f"{shown(read.get('quant_algo'))} is not known; known are FP8, NVFP4")
+
+
+def _cache(config: Config) -> str | None:
+    """The scheme of K and V: an object as of a weight, or the name of an algorithm."""
+    stated = next(filter(None, map(config.get, ("kv_cache_scheme", "kv_cache_quant_algo"))), None)
+    if isinstance(stated, Mapping):
+        eight = (stated.get("num_bits"), stated.get("type"), stated.get("dynamic") or False) == (8, "float", False)
+        return "FP8" if eight else shown(stated)
+    if stated is None or str(stated).casefold() in {"none", "auto"}:
+        return None
+    return "FP8" if str(stated).casefold() == "fp8" else shown(stated)
 
 
 def _weights(config: Config) -> tuple[int, str | None, int | None]:

@@ -18,16 +18,28 @@ _LENGTH_UNKNOWN: Final = 2048  # tokens; the length that the simple method count
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
-    """`number` sequences of `length` tokens, kept as `pages` says (its step is set anew for each question)."""
+    """`number` sequences of `length` tokens, kept as `pages` says (its step is set anew for each question).
+
+    `kindest`: with the checkpoint's own dtype of K and V, where the engine may follow it.
+    """
 
     architecture: Architecture
     length: int
     number: int
     pages: Pages
+    kindest: Pages
 
-    def paged(self, *, hybrid: bool, group_ratio: Fraction) -> Self:
-        """The same, kept as an engine's version does: whether windows end what a layer keeps, how kinds are grouped."""
-        return replace(self, pages=replace(self.pages, hybrid=hybrid, group_ratio=group_ratio))
+    def paged(self, *, hybrid: bool, group_ratio: Fraction, checkpoint_cache: str) -> Self:
+        """The same, kept as an engine's version does: whether windows end what a layer keeps, how kinds are grouped.
+
+        `checkpoint_cache`: whether it follows the checkpoint's dtype of K and V: `never`, `either` or `always`.
+        """
+        pages, kindest = (replace(each, hybrid=hybrid, group_ratio=group_ratio) for each in (self.pages, self.kindest))
+        return replace(
+            self,
+            pages=kindest if checkpoint_cache == "always" else pages,
+            kindest=pages if checkpoint_cache == "never" else kindest,
+        )
 
     @property
     def bytes_per_token(self) -> int | None:
@@ -40,7 +52,8 @@ class Sequences:
 
     def part(self, low_step: int, step: int, high_step: int) -> Part:
         """The cache of all sequences; sliding windows keep up to one step's tokens more."""
-        lower, expected, upper = (self.number * self.one(tokens) for tokens in (low_step, step, high_step))
+        expected, upper = (self.number * self.one(tokens) for tokens in (step, high_step))
+        lower = self.number * kv_cache_bytes(self.architecture, self.length, replace(self.kindest, step=low_step))
         return Part(name=ComponentName.KV_CACHE, lower=lower, expected=expected, upper=upper, basis=Basis.EXACT)
 
     def longest(self, pool: int, step: int) -> int | None:
@@ -77,13 +90,25 @@ def asked_sequences(architecture: Architecture, model: Model, task: Inference) -
         pipeline=degrees.pipeline,
         decode_context=degrees.decode_context if counts_decode_context(task) else 1,
     )
+    scheme = cache_scheme(model, task)
+    kindest = replace(pages, kv_dtype=scheme) if scheme == "FP8" else pages
     number = (task.concurrency or 1) * (task.batch_size or 1)
-    return Sequences(architecture=architecture, length=length, number=number, pages=pages), warnings
+    return Sequences(architecture, length, number, pages, kindest), warnings
 
 
 def cache_dtype(model: Model, architecture: Architecture, task: Inference) -> str:
     """The dtype of K and V: the stated one, else that of the activations; vLLM's own words for FP8 stay as they are."""
     stated = task.kv_cache_dtype
-    if stated is None or stated.casefold() == "auto":
-        return activation_dtype(model, architecture)
-    return stated
+    return activation_dtype(model, architecture) if stated is None or _is_open(stated) else stated
+
+
+def cache_scheme(model: Model, task: Inference) -> str | None:
+    """What the checkpoint has scales of K and V for (FP8, or a scheme as published) where the job states no dtype."""
+    config = model.architecture.quantization if model.architecture else None
+    if config is None or model.quantization not in {None, config.method}:
+        return None
+    return config.cache if task.kv_cache_dtype is None or _is_open(task.kv_cache_dtype) else None
+
+
+def _is_open(kv_cache_dtype: str) -> bool:
+    return kv_cache_dtype.casefold() == "auto"

@@ -141,7 +141,11 @@ def _start(
         above=int(rule.relative[1] * high.total) + rule.absolute,
         basis=modelled,
     )
-    sequences = sequences.paged(hybrid=profile.hybrid_cache, group_ratio=profile.group_ratio)
+    sequences = sequences.paged(
+        hybrid=profile.hybrid_cache,
+        group_ratio=profile.group_ratio,
+        checkpoint_cache=profile.checkpoint_cache,
+    )
     cache = sequences.part(*tokens)
     over = overhead(
         shape,
