@@ -10,7 +10,6 @@ CONTROLLERS: Final = (
     "daemonset-controller",
     "deployment-controller",
     "disruption-controller",
-    "endpointslice-controller",
     "garbage-collector-controller",
     "job-controller",
     "namespace-controller",

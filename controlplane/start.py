@@ -15,6 +15,8 @@ from controlplane import binaries, commands
 from controlplane.certificates import Authority, write_private, write_service_account_key
 from controlplane.client import Client
 from controlplane.commands import Layout
+from controlplane.kubelet import node
+from controlplane.node_agent import NodeAgent
 from controlplane.ports import free_ports, service_network
 from controlplane.process import Process, ProcessFailed, wait_until
 from controlplane.scratch import Scratch
@@ -31,6 +33,7 @@ _USERS: Final[Mapping[str, str]] = {
     "kwok": "system:masters",
     "system:kube-controller-manager": "",
     "system:kube-scheduler": "",
+    node.USER: "system:nodes",
 }
 
 _AUDIT_POLICY: Final = """\
@@ -49,6 +52,7 @@ class ControlPlane:
         self._binaries = dict(found)
         self._scratch = Scratch()
         self._authority = Authority.make()
+        self._agent: NodeAgent | None = None
         self._tokens = {user: secrets.token_urlsafe(24) for user in _USERS}
         self.layout = self._lay_out()
         try:
@@ -138,6 +142,15 @@ class ControlPlane:
         waiting = (self.etcd, self.api_server)
         wait_until(lambda: self.client.exists("/readyz"), "a ready kube-apiserver", waiting, START_SECONDS)
 
+    def node_agent(self) -> NodeAgent:
+        """The node on which pods really run; registered at the first call. Raises what NodeAgent raises."""
+        if self._agent is None:
+            self._agent = NodeAgent(self.layout.directory / "node", self.layout.kubeconfig(node.USER))
+            ready = f"/api/v1/nodes/{node.NAME}"
+            waiting = (self._agent.process,)
+            wait_until(lambda: self.client.exists(ready), "the node agent's Node", waiting, START_SECONDS)
+        return self._agent
+
     @property
     def processes(self) -> tuple[Process, ...]:
         """Those started, in the order of their start."""
@@ -226,6 +239,8 @@ class ControlPlane:
 
     def stop(self) -> None:
         """Stop everything, the last started first, and remove the data."""
+        if self._agent is not None:
+            self._agent.stop()
         for process in reversed(self.processes):
             # Nothing here outlives the run, so nothing needs an orderly end.
             process.kill()
