@@ -1,5 +1,6 @@
 """The session with the API server against a small server of the test's own."""
 
+import asyncio
 import json
 
 import pytest
@@ -115,3 +116,88 @@ async def test_a_name_stays_quoted_on_the_wire(rig):
     server, cluster, _ = rig
     await cluster.find_job("team", "../../team-b/llmjobs/secret", timeout=0.5)
     assert server.raw == ["/apis/llmjob.dev/v1alpha1/namespaces/team/llmjobs/..%2F..%2Fteam-b%2Fllmjobs%2Fsecret"]
+
+
+class Watched:
+    """A collection of one name: a LIST finds `item`, each watch tells the next of `streams` and ends."""
+
+    def __init__(self) -> None:
+        self.item: dict[str, object] | None = None
+        self.streams: list[list[tuple[str, dict[str, object]]]] = []
+        self.asked: list[dict[str, str]] = []
+        self.cut = False
+        self.over = asyncio.Event()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(dict(request.query))
+        if "watch" not in request.query:
+            items = [self.item] if self.item is not None else []
+            return web.json_response({"metadata": {"resourceVersion": "7"}, "items": items})
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for kind, found in self.streams.pop(0):
+            await answer.write(json.dumps({"type": kind, "object": found}).encode() + b"\n")
+        if self.cut:
+            request.transport.abort()
+        elif not self.streams:
+            await self.over.wait()
+        return answer
+
+
+@pytest.fixture
+async def watched():
+    server = Watched()
+    application = web.Application()
+    application.router.add_get("/{path:.*}", server.handle)
+    async with (
+        listening(application, "127.0.0.1", 0) as port,
+        Cluster(Access(server=f"http://127.0.0.1:{port}")) as cluster,
+    ):
+        yield server, cluster
+        server.over.set()
+
+
+async def seen(cluster, count):
+    watching = cluster.watch_one("/things", "one")
+    found = [await asyncio.wait_for(anext(watching), 5) for _ in range(count)]
+    await watching.aclose()
+    return found
+
+
+async def test_one_object_is_listed_by_its_name_and_watched_from_there(watched):
+    server, cluster = watched
+    server.item = {"n": 1}
+    server.streams = [[("MODIFIED", {"n": 2}), ("DELETED", {"n": 2}), ("ADDED", {"n": 3})]]
+    assert await seen(cluster, 4) == [{"n": 1}, {"n": 2}, None, {"n": 3}]
+    listed, watch = server.asked
+    assert listed == {"fieldSelector": "metadata.name=one"}
+    assert watch.items() >= {"fieldSelector": "metadata.name=one", "watch": "true", "resourceVersion": "7"}.items()
+    assert int(watch["timeoutSeconds"]) <= 60
+
+
+async def test_an_object_that_is_not_there_is_none(watched):
+    server, cluster = watched
+    assert await seen(cluster, 1) == [None]
+    assert server.asked
+
+
+@pytest.mark.parametrize("first", [[], [("ERROR", {"code": 410})]], ids=["ended", "too old"])
+async def test_a_watch_that_ends_begins_anew_with_a_list(watched, first):
+    server, cluster = watched
+    server.item = {"n": 1}
+    server.streams = [first, [("MODIFIED", {"n": 2})]]
+    assert await seen(cluster, 3) == [{"n": 1}, {"n": 1}, {"n": 2}]
+
+
+async def test_a_watch_that_is_cut_is_an_error_of_the_cluster(watched):
+    server, cluster = watched
+    server.streams, server.cut = [[("ADDED", {"n": 1})]], True
+    with pytest.raises(ClusterError, match="no answer"):
+        await seen(cluster, 3)
+
+
+async def test_an_object_of_the_greatest_size_fits_a_line(watched):
+    server, cluster = watched
+    server.streams = [[("ADDED", {"data": "x" * 3 * 2**20})]]
+    found = await seen(cluster, 2)
+    assert len(found[1]["data"]) == 3 * 2**20

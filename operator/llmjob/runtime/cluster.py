@@ -1,8 +1,10 @@
-"""The only I/O with the API server besides Kopf's watches: list in chunks, get, patch a status, post an event."""
+"""The only I/O with the API server besides Kopf's watches: list in chunks, get, watch one object, write."""
 
+import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -19,6 +21,10 @@ _WRONG_REQUESTS: Final = frozenset({400, 413, 415, 422})
 _NOT_FOUND: Final = 404
 _FIRST_ERROR: Final = 400
 _LONGEST: Final = 300
+# A watch ends after a minute and begins anew with a LIST, so that a connection that died silently hides nothing longer.
+_WATCHED: Final = 60
+_GRACE: Final = 15
+_PAUSE: Final = 0.5
 
 Object = Mapping[str, Any]
 
@@ -82,6 +88,28 @@ class Cluster:
                 return None
             raise
 
+    async def watch_one(self, path: str, name: str) -> AsyncIterator[Object | None]:
+        """The object of that name in a collection: now, and after each change; None while there is none.
+
+        Needs the verbs list and watch on that name only: the API server takes the name from the field selector.
+
+        Raises:
+            ClusterError: when the watch fails; begin anew.
+        """
+        named = {"fieldSelector": f"metadata.name={name}"}
+        while True:
+            page = await self._ask("GET", path, query=named)
+            yield next(iter(page.get("items") or ()), None)
+            version = str((page.get("metadata") or {}).get("resourceVersion", ""))
+            query = {**named, "watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCHED)}
+            async with self._request("GET", path, query=query, timeout=_WATCHED + _GRACE) as answer:
+                async for line in _lines(answer.content):
+                    event = _object(line)
+                    if event.get("type") == "ERROR":
+                        break
+                    yield None if event.get("type") == "DELETED" else event.get("object")
+            await asyncio.sleep(_PAUSE)
+
     async def find_job(self, namespace: str, name: str, *, timeout: float) -> Object | None:  # noqa: ASYNC109
         """One LLMJob; None where there is none."""
         return await self.get(job_path(namespace, name), timeout=timeout)
@@ -101,16 +129,42 @@ class Cluster:
         """Create a core/v1 Event."""
         await self._ask("POST", events_path(namespace), body=event, content="application/json")
 
+    async def create(self, path: str, content: Object) -> Object:
+        """Create an object in a collection."""
+        return await self._ask("POST", path, body=content, content="application/json")
+
+    async def merge(self, path: str, patch: Object) -> Object:
+        """Merge-patch an object; a resourceVersion in the patch makes it hold for that version only (409)."""
+        return await self._ask("PATCH", path, body=patch, content="application/merge-patch+json")
+
+    async def patch(self, path: str, operations: Sequence[Object]) -> Object:
+        """JSON-patch an object; a test in it that fails is 422."""
+        return await self._ask("PATCH", path, body=operations, content="application/json-patch+json")
+
     async def _ask(
         self,
         method: str,
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Object | None = None,
+        body: Object | Sequence[Object] | None = None,
         content: str | None = None,
         timeout: float = _TIMEOUT,  # noqa: ASYNC109
     ) -> Object:
+        async with self._request(method, path, query=query, body=body, content=content, timeout=timeout) as answer:
+            return _object(await answer.text())
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | Sequence[Object] | None = None,
+        content: str | None = None,
+        timeout: float = _TIMEOUT,  # noqa: ASYNC109
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None:
             raise RuntimeError("the cluster's session is not open")
         headers = {"Content-Type": content} if content else {}
@@ -125,14 +179,23 @@ class Cluster:
                 if answer.status >= _FIRST_ERROR:
                     said = (await answer.text())[:_LONGEST]
                     raise ClusterError(f"{method} {path}: {answer.status} {answer.reason}: {said}", answer.status)
-                return _object(await answer.text())
+                yield answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ClusterError(f"{method} {path}: no answer ({error or type(error).__name__})") from error
         except ValueError as error:
             raise ClusterError(f"{method} {path}: the answer is no JSON object ({error})") from error
 
 
-def _object(text: str) -> Object:
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length: one of a watch is a whole object."""
+    kept = b""
+    async for chunk in content.iter_any():
+        *lines, kept = (kept + chunk).split(b"\n")
+        for line in lines:
+            yield line
+
+
+def _object(text: str | bytes) -> Object:
     found = json.loads(text)
     if not isinstance(found, dict):
         raise ValueError(f"it is a {type(found).__name__}")  # noqa: TRY004, as json has it

@@ -10,6 +10,7 @@ from typing import Final
 
 from llmjob.names import API_VERSION, KIND, Condition, Reason
 from llmjob.runtime.cluster import Cluster, ClusterError
+from llmjob.runtime.events import Subject, new_event
 from llmjob.runtime.judgement import Judgement
 from llmjob.runtime.settings import Settings
 from llmjob.runtime.status import condition_of, merge_patch, status_of
@@ -20,7 +21,6 @@ from llmjob.workloads.llmjob import requests_from_llmjob
 _log: Final = logging.getLogger(__name__)
 _SETTLE: Final = 0.2
 _RETRY: Final = 2.0
-_LONGEST_EVENT: Final = 1024
 
 
 def utc_now() -> str:
@@ -145,23 +145,9 @@ class Controller:
 
     async def _tell(self, seen: SeenJob, reason: str, message: str) -> None:
         """An event about the new verdict; one that cannot be posted is only logged."""
-        now = self._now()
-        metadata = seen.content.get("metadata") or {}
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{seen.name}.", "namespace": seen.namespace},
-            "involvedObject": {
-                "apiVersion": API_VERSION, "kind": KIND, "namespace": seen.namespace, "name": seen.name,
-                "uid": metadata.get("uid"),
-            },
-            "type": "Normal" if reason == Reason.FITS else "Warning",
-            "reason": reason,
-            "message": message[:_LONGEST_EVENT],
-            "source": {"component": "llmjob-controller"},
-            "reportingComponent": "llmjob.dev/controller",
-            "firstTimestamp": now, "lastTimestamp": now, "count": 1,
-        }  # fmt: skip
+        uid = (seen.content.get("metadata") or {}).get("uid")
+        subject = Subject(api_version=API_VERSION, kind=KIND, namespace=seen.namespace, name=seen.name, uid=uid)
+        event = new_event(subject, reason, message, warning=reason != Reason.FITS, moment=self._now())
         try:
             await self._cluster.post_event(seen.namespace, event)
         except ClusterError as error:
