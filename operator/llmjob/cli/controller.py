@@ -1,21 +1,112 @@
-"""`llmjob controller`: the process that writes status, events and metrics."""
+"""`llmjob controller`: the process that writes status, events and metrics, and makes the webhook's certificate."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from llmjob.cli.processes import process_options
 
+if TYPE_CHECKING:
+    from llmjob.runtime.certificates import Order
+
+# A mounted Secret takes a minute or two to reach the webhook; what is shorter than an hour is for trying it out.
+_SHORTEST: Final = 30.0
+
+
+class _Place(click.ParamType[tuple[str, str]]):
+    """NAMESPACE/NAME of an object."""
+
+    name = "namespace/name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        from llmjob.runtime.paths import LONGEST_SUBDOMAIN, is_name  # noqa: PLC0415, slow to import
+
+        namespace, _, name = value.partition("/")
+        if not (is_name(namespace) and is_name(name, LONGEST_SUBDOMAIN)):
+            self.fail(f"{value!r}: write it as NAMESPACE/NAME", param, ctx)
+        return namespace, name
+
+
+class _Validity(click.ParamType[float]):
+    """A duration as Go writes it, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from llmjob.runtime.settings import seconds  # noqa: PLC0415, slow to import
+
+        try:
+            found = seconds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if found < _SHORTEST:
+            self.fail(f"{value} is too short to be renewed in time; give at least {_SHORTEST:.0f}s", param, ctx)
+        return found
+
 
 @click.command()
 @process_options
-@click.option("--resync", type=click.FloatRange(min=1), default=300.0, show_default=True,
-              help="Seconds between full recomputations, besides changes of jobs and GPU classes.")  # fmt: skip
-def command(**options: Any) -> None:  # noqa: ANN401
-    """Run the controller: status, conditions, events and metrics of LLMJobs.
+@click.option(
+    "--resync",
+    type=click.FloatRange(min=1),
+    default=300.0,
+    show_default=True,
+    help="Seconds between full recomputations, besides changes of jobs and GPU classes.",
+)
+@click.option(
+    "--certificate-secret",
+    type=_Place(),
+    metavar="NAMESPACE/NAME",
+    help="Make the webhook's certificate, keep it in this Secret, renew it, and write its CA into the webhook "
+    "configurations. Without it, certificates are somebody else's (cert-manager's, say).",
+)
+@click.option(
+    "--webhook-service",
+    type=_Place(),
+    metavar="NAMESPACE/NAME",
+    help="The certificate is for this Service, by which the API server reaches the webhook.",
+)
+@click.option(
+    "--webhook-name",
+    metavar="HOST",
+    help="The certificate is for this host name or address, where the API server reaches the webhook by URL.",
+)
+@click.option(
+    "--certificate-validity",
+    type=_Validity(),
+    default="2160h",
+    show_default=True,
+    help="How long a certificate is valid; it is renewed after two thirds of that.",
+)
+def command(
+    *,
+    certificate_secret: tuple[str, str] | None,
+    webhook_service: tuple[str, str] | None,
+    webhook_name: str | None,
+    certificate_validity: float,
+    **options: Any,  # noqa: ANN401
+) -> None:  # fmt: skip
+    """Run the controller: status, conditions, events and metrics of LLMJobs, and the webhook's certificate.
 
     One replica; level-triggered, so it may be stopped and started at any time.
     """
+    if certificate_secret is None and (webhook_service or webhook_name):
+        raise click.UsageError("--webhook-service and --webhook-name need --certificate-secret")
+    if certificate_secret is not None and (webhook_service is None) == (webhook_name is None):
+        raise click.UsageError("--certificate-secret needs one of --webhook-service and --webhook-name")
     from llmjob.runtime.processes import run_controller  # noqa: PLC0415, kopf is slow to import
 
-    run_controller(**options)
+    order = None
+    if certificate_secret is not None:
+        order = _order(certificate_secret, webhook_service, webhook_name, certificate_validity)
+    run_controller(**options, order=order)
+
+
+def _order(secret: tuple[str, str], service: tuple[str, str] | None, host: str | None, validity: float) -> "Order":
+    from datetime import timedelta  # noqa: PLC0415
+
+    from llmjob.runtime.certificates import Order  # noqa: PLC0415
+    from llmjob.runtime.webhook_configurations import Endpoint  # noqa: PLC0415
+
+    endpoint = Endpoint(service=service, host=host.lower() if host else None)
+    return Order(secret=secret, endpoint=endpoint, validity=timedelta(seconds=validity))

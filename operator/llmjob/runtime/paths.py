@@ -24,6 +24,16 @@ def config_map_path(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{_quoted(namespace)}/configmaps/{_quoted(name)}"
 
 
+def secrets_path(namespace: str) -> str:
+    """The path of a namespace's Secrets."""
+    return f"/api/v1/namespaces/{_quoted(namespace)}/secrets"
+
+
+def secret_path(namespace: str, name: str) -> str:
+    """The path of one Secret."""
+    return f"{secrets_path(namespace)}/{_quoted(name)}"
+
+
 def events_path(namespace: str) -> str:
     """The path of a namespace's events."""
     return f"/api/v1/namespaces/{_quoted(namespace)}/events"

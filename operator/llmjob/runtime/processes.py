@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import kopf
@@ -22,12 +22,15 @@ from llmjob.runtime.admission import Admission
 from llmjob.runtime.cluster import Cluster, ClusterError, Object
 from llmjob.runtime.controller import Controller
 from llmjob.runtime.feed import Feed, NotInstalled
-from llmjob.runtime.metrics import Admissions, CertificateState, FleetState, Predictions, ProcessState
+from llmjob.runtime.metrics import Admissions, CertificateState, FleetState, Predictions, ProcessState, Rotations
 from llmjob.runtime.server import CannotListen, admission_application, health_application, listening
 from llmjob.runtime.settings import SettingsError
 from llmjob.runtime.tls import Certificate
 from llmjob.runtime.views import JobView, NodeView
 from llmjob.runtime.world import FindJob, World
+
+if TYPE_CHECKING:
+    from llmjob.runtime.certificates import Order
 
 _EX_USAGE: Final = 64
 _EX_UNAVAILABLE: Final = 69
@@ -113,6 +116,7 @@ def run_controller(
     metrics_port: int,
     log_format: str,
     resync: float,
+    order: "Order | None" = None,
 ) -> None:
     """Keep status, events and metrics right until SIGTERM or SIGINT."""
 
@@ -125,6 +129,13 @@ def run_controller(
             metrics.register(ProcessState({"nodes": world.nodes, "llmjobs": world.jobs}))
             metrics.register(FleetState(lambda: world.fleet))
             metrics.register(Predictions(controller.judgements))
+            tasks: list[Callable[[], Awaitable[None]]] = [controller.run]
+            if order is not None:
+                from llmjob.runtime.certificates import Certificates  # noqa: PLC0415, cryptography is slow to import
+
+                certificates = Certificates(order, cluster, Rotations(metrics))
+                metrics.register(CertificateState(lambda: certificates.expiry))
+                tasks.append(certificates.run)
             feed = Feed(
                 world, cluster, settings=settings,
                 fleet_changed=controller.fleet_changed, job_changed=controller.job_changed,
@@ -143,7 +154,7 @@ def run_controller(
             health = health_application(metrics, ready)
             at = await stack.enter_async_context(listening(health, host, metrics_port))
             _log.info("metrics and health on port %d", at)
-            await _operate(access, stop, feed, tasks=(controller.run, keep_resyncing))
+            await _operate(access, stop, feed, tasks=(*tasks, keep_resyncing))
 
     _run(process, kubeconfig, log_format)
 

@@ -27,7 +27,7 @@ class SettingsError(ValueError):
     """Settings that cannot be read; the message names the key and the fix."""
 
 
-def _seconds(value: object) -> object:
+def seconds(value: object) -> float:
     """A duration as Go writes it ("5m", "1m30s", "500ms") in seconds; a bare number is refused as ambiguous."""
     if not isinstance(value, str):
         raise ValueError("is no duration; write it like 30s, 5m or 1h")  # noqa: TRY004, pydantic reports ValueError
@@ -37,7 +37,7 @@ def _seconds(value: object) -> object:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
-Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
 
 
 class _Section(BaseModel):
