@@ -74,7 +74,7 @@ tasks = st.builds(
     max_num_seqs=st.none() | st.integers(1, 2048),
     max_num_batched_tokens=st.none() | st.integers(1, 65_536),
     gpu_memory_utilization=st.none() | st.fractions(Fraction(1, 10), 1),
-    kv_cache_dtype=st.sampled_from([None, "auto", "FP8"]),
+    kv_cache_dtype=st.sampled_from([None, "auto", "BF16"]),
     parallelism=st.builds(Parallelism, tensor=st.sampled_from([1, 2, 4]), pipeline=st.just(1)),
 )
 gpus = st.none() | st.integers(8, 192).map(

@@ -1,5 +1,6 @@
 """What a job leaves open denies nobody."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from llmjob.estimator.architecture import read_architecture
 from llmjob.estimator.estimate import estimate
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import ComponentName, Estimate
-from llmjob.estimator.task import Adapter, FineTuning, Inference, Parallelism, Quantized, Task
+from llmjob.estimator.task import Adapter, FineTuning, Inference, Parallelism, Quantized, Sharding, Task
 
 LLAMA_8B: dict[str, Any] = {
     "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
@@ -42,6 +43,34 @@ def test_fields_of_a_method_speak_for_it(model: Model, hints: dict[str, Any], me
     found, stated = answer(model, FineTuning(**hints)), answer(model, FineTuning(method=method, **hints))
     assert (found.per_gpu.expected, found.per_gpu.upper) == (stated.per_gpu.expected, stated.per_gpu.upper)
     assert found.per_gpu.lower == 0
+
+
+@pytest.mark.parametrize("model", [MODEL, COUNTED])
+def test_which_layers_freeze_trains_is_warned_of(model: Model) -> None:
+    found = answer(model, FineTuning(method="Freeze"))
+    assert [warning for warning in found.warnings if "layers Freeze trains" in warning]
+    assert found.per_gpu.lower > 0
+    assert not answer(model, FineTuning(method="Full")).warnings
+
+
+@pytest.mark.parametrize("model", [MODEL, COUNTED])
+@pytest.mark.parametrize(
+    ("degrees", "ranks"), [(Parallelism(data=8), 8), (Parallelism(context=2), 2), (Parallelism(data=4, context=2), 8)]
+)
+def test_a_strategy_that_is_not_stated_is_named(model: Model, degrees: Parallelism, ranks: int) -> None:
+    task = FineTuning(method="Full", framework="Torchtitan", parallelism=degrees)
+    words = f"fineTuning.sharding.strategy is not stated: the bounds span DDP and FSDP over {ranks} ranks"
+    assert [warning for warning in answer(model, task).warnings if words in warning]
+    for sharding in (Sharding(strategy="DDP"), Sharding(strategy="FSDP")):
+        assert not [w for w in answer(model, replace(task, sharding=sharding)).warnings if "strategy" in w]
+    alone = answer(model, replace(task, parallelism=Parallelism(tensor=2)))
+    assert not [warning for warning in alone.warnings if "strategy" in warning]
+
+
+def test_a_checkpoint_that_is_trained_in_sixteen_bit_does_not_speak_for_qlora() -> None:
+    config = {**LLAMA_8B, "quantization_config": {"quant_method": "mxfp4"}}
+    found = answer(Model(name="m", source=ModelSource.CONFIG, architecture=read_architecture(config)), FineTuning())
+    assert [warning for warning in found.warnings if "method is not stated: Full counts" in warning]
 
 
 @pytest.mark.parametrize("engine", ["Transformers", "SGLang", "TGI", "TensorRTLLM"])

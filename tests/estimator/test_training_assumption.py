@@ -117,7 +117,6 @@ def test_a_checkpoints_own_quantization_counts_and_a_stated_one_counts_more() ->
     task = FineTuning(method="LoRA")
     assert expected(task, architecture=stored).elements.matrices == Fraction("0.53")
     assert expected(task, architecture=stored, quantization="INT8").elements.matrices == 1
-    assert expected(FineTuning(), architecture=stored).quantized
 
 
 def test_mxfp4_is_trained_in_16_bit() -> None:
@@ -219,6 +218,16 @@ def test_eager_attention_counts_at_the_most_where_flash_does_not_run(product: st
     assert kernel in values(settings(FineTuning(), gpu), "attention")
     assert values(settings(FineTuning(attention="SDPA"), gpu), "attention").isdisjoint({Kernel.EAGER})
     assert (Kernel.EAGER in values(settings(FineTuning(), gpu), "attention")) == (kernel is Kernel.EAGER)
+
+
+@pytest.mark.parametrize("family", ["gpt_oss", "gemma2"])
+def test_eager_attention_counts_at_the_most_where_a_family_has_it_by_default(family: str) -> None:
+    config = {**TINY, "model_type": family, "sliding_window": 128, "num_local_experts": 4, "num_experts_per_tok": 2}
+    gpu = GPU(name="g", vendor="nvidia", usable=Range.exact(1), product="NVIDIA-H100-80GB-HBM3")
+    found = settings(FineTuning(method="Full"), gpu, architecture=read_architecture(config))
+    assert Kernel.EAGER in values(found, "attention")
+    stated = settings(FineTuning(method="Full", attention="Flash"), gpu, architecture=read_architecture(config))
+    assert values(stated, "attention") == {Kernel.FLASH}
 
 
 def test_an_unstated_framework_spans_every_stated_one() -> None:

@@ -9,6 +9,7 @@ from llmjob.estimator.result import Unknown
 from llmjob.estimator.spelling import spell_out
 from llmjob.estimator.task import Adapter, FineTuning, Inference, Sharding
 from llmjob.estimator.vocabulary import Kind, canonical, names, nearest, unknown_name
+from llmjob.names import Reason
 
 MODEL = Model(name="m", source=ModelSource.PARAMETERS, parameters=1)
 
@@ -101,9 +102,56 @@ def test_known_names_come_back_canonical() -> None:
     )
 
 
-@pytest.mark.parametrize(("text", "kept"), [("auto", "auto"), ("fp8_e4m3", "fp8_e4m3"), ("fp8", "FP8")])
-def test_an_engines_own_words_for_its_cache_stay(text: str, kept: str) -> None:
-    found = spell_out(MODEL, Inference(kv_cache_dtype=text))
+@pytest.mark.parametrize(
+    ("engine", "text", "kept"),
+    [
+        (None, "auto", "auto"),
+        (None, "fp8_e4m3", "fp8_e4m3"),
+        (None, "fp8", "FP8"),
+        ("vllm", "FP8_DS_MLA", "fp8_ds_mla"),
+        ("vLLM", "bfloat16", "BF16"),
+        ("SGLang", "fp8_e5m2", "fp8_e5m2"),
+        ("TGI", "fp8_e4m3fn", "fp8_e4m3fn"),
+        ("TensorRTLLM", "fp8", "FP8"),
+        ("llama.cpp", "q8-0", "Q8_0"),
+        ("Transformers", "AUTO", "auto"),
+    ],
+)
+def test_an_engines_own_words_for_its_cache_stay(engine: str | None, text: str, kept: str) -> None:
+    found = spell_out(MODEL, Inference(engine=engine, kv_cache_dtype=text))
     assert not isinstance(found, Unknown)
     assert isinstance(found[1], Inference)
     assert found[1].kv_cache_dtype == kept
+
+
+@pytest.mark.parametrize(
+    ("engine", "text", "known"),
+    [
+        ("SGLang", "fp8_ds_mla", "fp8_e5m2"),
+        ("TGI", "fp8_ds_mla", "fp8_e4m3fn"),
+        ("TensorRTLLM", "fp8_e5m2", "FP8"),
+        ("Transformers", "fp8_e5m2", "BF16"),
+        ("Transformers", "FP8", "BF16"),
+        ("LlamaCpp", "fp8", "Q8_0"),
+        ("Ollama", "fp8_e4m3", "Q8_0"),
+        ("vLLM", "fp8_zz", "fp8_e4m3"),
+        (None, "z" * 1000, "auto"),
+    ],
+)
+def test_a_cache_type_that_an_engine_does_not_have_is_named_with_those_it_has(
+    engine: str | None, text: str, known: str
+) -> None:
+    found = spell_out(MODEL, Inference(engine=engine, kv_cache_dtype=text))
+    assert isinstance(found, Unknown)
+    assert (found.reason, found.field) == (Reason.MODEL_UNKNOWN, "spec.inference.kvCacheDtype")
+    assert f"{engine or 'vLLM'} has no KV cache type {text[:39]!r}"[:60] in found.message
+    assert known in found.message.split("; it has ")[1].split(", ")
+    assert len(found.message) < 200
+
+
+@pytest.mark.parametrize("text", ["q8_0/q4_0", "K q8_0, V f16"])
+def test_different_types_of_k_and_v_are_one_type_too_many(text: str) -> None:
+    found = spell_out(MODEL, Inference(engine="llama.cpp", kv_cache_dtype=text))
+    assert isinstance(found, Unknown)
+    assert found.field == "spec.inference.kvCacheDtype"
+    assert "one type stands for K and V; state the larger one" in found.message

@@ -12,7 +12,7 @@ from llmjob.estimator.block import Block, Encoder, Run
 from llmjob.estimator.config import Config, ConfigError, shown
 from llmjob.estimator.decoder import Build, decoder
 from llmjob.estimator.families import Family, family_of, named
-from llmjob.estimator.latent import latent, speculative
+from llmjob.estimator.latent import latent
 from llmjob.estimator.quantization import QuantizationConfig, read_quantization
 from llmjob.estimator.special import falcon, gemma4, llama4, nas, nemotron_h
 from llmjob.estimator.vision import encoders
@@ -25,8 +25,7 @@ __all__ = ["Architecture", "ConfigError", "read_architecture"]
 class Architecture:
     """A model. `max_model_len` is its longest context in tokens, None where the config does not say.
 
-    `positions` > 0: learned position embeddings; `speculative`: the blocks of stored multi-token prediction layers,
-    which cost nothing unless speculation is asked for and count in neither parameter count.
+    Stored multi-token prediction layers are no part of it: they cost nothing unless speculation is asked for.
     """
 
     family: str
@@ -40,7 +39,6 @@ class Architecture:
     dtype: str | None = None
     quantization: QuantizationConfig | None = None
     encoders: tuple[Encoder, ...] = ()
-    speculative: tuple[Run, ...] = ()
     final_softcapped: bool = False
     rotary_cache: int = 0
 
@@ -96,7 +94,6 @@ def read_architecture(config: Mapping[str, object]) -> Architecture:
     outer, text, body_family = _language_model(config, family)
     body = _BUILDS[body_family.word("build", "decoder")](text, body_family)
     hidden = text.count("hidden_size")
-    latent_like = body_family.word("build", "decoder") == "latent"
     return Architecture(
         family=family.name,
         hidden_size=hidden,
@@ -109,7 +106,6 @@ def read_architecture(config: Mapping[str, object]) -> Architecture:
         dtype=_dtype(outer) or _dtype(text),
         quantization=read_quantization(outer) or read_quantization(text),
         encoders=encoders(outer, hidden),
-        speculative=speculative(text, body_family) if latent_like else (),
         final_softcapped=text.get("final_logit_softcapping") is not None,
         rotary_cache=body.rotary_cache,
     )

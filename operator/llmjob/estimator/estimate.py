@@ -7,7 +7,7 @@ from llmjob.estimator.architecture import Architecture
 from llmjob.estimator.degrees import impossible, meaningless, uncounted
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Interval
-from llmjob.estimator.left_open import left_open, with_method, without_length
+from llmjob.estimator.left_open import assumed, left_open, with_method, without_length
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.plausible import implausible
 from llmjob.estimator.result import Estimate, Unknown
@@ -38,7 +38,7 @@ def estimate(model: Model, task: Task, gpu: GPU | None = None) -> Estimate | Unk
     if isinstance(answer, Unknown):
         return answer
     maybe_less = (*uncounted(architecture, task), *left_open(asked, task, model))
-    answer = _warned(answer, (*maybe_less, *meaningless(architecture, task)))
+    answer = _warned(answer, (*maybe_less, *assumed(task), *meaningless(architecture, task)))
     return implausible(model, task, answer) or (_unsure(answer) if maybe_less else answer)
 
 

@@ -4,7 +4,7 @@ Source of the weights: modeling_deepseek_v3.py and modeling_deepseek_v32.py (the
 """
 
 from llmjob.estimator.attention import layer_count, rotary_positions
-from llmjob.estimator.block import Block, LatentAttention, Run
+from llmjob.estimator.block import Block, LatentAttention
 from llmjob.estimator.config import Config
 from llmjob.estimator.decoder import Body, around, normed, runs
 from llmjob.estimator.families import Family
@@ -18,25 +18,6 @@ def latent(config: Config, family: Family) -> Body:
     made = {mixed: latent_block(config, family, mixer, mixed=mixed) for mixed in (False, True)}
     layers = runs(made[mixes(config, layer)] for layer in range(layer_count(config)))
     return around(config, family, layers, rotary=rotary_positions(config) * mixer.rope_dim)
-
-
-def speculative(config: Config, family: Family) -> tuple[Run, ...]:
-    """Stored multi-token prediction layers: a mixture block, two norms, and a projection of both inputs to one."""
-    count = config.count("num_nextn_predict_layers", 0, least=0)
-    if not count:
-        return ()
-    hidden = config.count("hidden_size")
-    block = latent_block(config, family, latent_attention(config, family), mixed=True)
-    joined = (
-        Weight("enorm", hidden, linear=False),
-        Weight("hnorm", hidden, linear=False),
-        Weight("eh_proj", hidden, 2 * hidden, linear=False),
-        Weight("shared_head.norm", hidden, linear=False),
-    )
-    extended = Block(
-        mixer=block.mixer, feed_forward=None, experts=block.experts, weights=(*block.weights, *joined), norm=block.norm
-    )
-    return (Run(extended, count),)
 
 
 def latent_attention(config: Config, family: Family) -> LatentAttention:

@@ -12,7 +12,8 @@ from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model
 from llmjob.estimator.result import ComponentName, Estimate
 from llmjob.estimator.sequence import cache_scheme
-from llmjob.estimator.task import FineTuning, Inference, Task
+from llmjob.estimator.task import FineTuning, Inference, Sharding, Task
+from llmjob.estimator.vocabulary import TRAINED_DEQUANTIZED
 
 _BY_LENGTH: Final = frozenset({ComponentName.KV_CACHE, ComponentName.ACTIVATIONS, ComponentName.LOGITS})
 
@@ -22,7 +23,8 @@ def with_method(model: Model, task: Task) -> Task:
     if not isinstance(task, FineTuning) or task.method is not None:
         return task
     checkpoint = model.architecture.quantization if model.architecture else None
-    if task.quantized is not None or model.quantization is not None or checkpoint is not None:
+    quantized = checkpoint is not None and checkpoint.method not in TRAINED_DEQUANTIZED
+    if task.quantized is not None or model.quantization is not None or quantized:
         return replace(task, method="QLoRA")
     return replace(task, method="LoRA" if task.adapter is not None else "Full")
 
@@ -39,6 +41,22 @@ def left_open(asked: Task, counted: Task, model: Model) -> tuple[str, ...]:
     scheme = cache_scheme(model, asked) if isinstance(asked, Inference) else None
     if scheme not in {None, "FP8"}:
         found.append(f"the checkpoint's KV cache scheme {scheme} is not known: state kvCacheDtype")
+    return tuple(found)
+
+
+def assumed(task: Task) -> tuple[str, ...]:
+    """Warnings of what is open in fine-tuning and only widens the bounds: the lower one holds whatever it is."""
+    if not isinstance(task, FineTuning):
+        return ()
+    found = []
+    if task.method == "Freeze":
+        found.append("which layers Freeze trains is not stated: all of them count, and none is sure")
+    sharding = task.sharding or Sharding()
+    ranks = (sharding.degree or task.parallelism.data) * task.parallelism.context
+    if sharding.strategy is None and ranks > 1:
+        found.append(
+            f"fineTuning.sharding.strategy is not stated: the bounds span DDP and FSDP over {ranks} ranks; state it"
+        )
     return tuple(found)
 
 

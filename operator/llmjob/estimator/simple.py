@@ -154,7 +154,7 @@ def _inference(model: Model, parameters: int, task: Inference) -> Estimate:
 def _fine_tuning(model: Model, parameters: int, task: FineTuning) -> Estimate:
     warnings = []
     sure = model.source is not ModelSource.NAME
-    method = task.method or ("QLoRA" if model.quantization else "Full")
+    method = task.method
     if task.adapter and task.adapter.modules_to_save and method in ADAPTER_METHODS:
         warnings.append(
             "adapter.modulesToSave is not counted: how large these modules are does not follow from a count"

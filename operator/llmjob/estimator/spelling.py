@@ -1,21 +1,37 @@
 """A model and a task with every name in its canonical spelling, or the field whose name nobody knows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from llmjob.estimator.model import Model
 from llmjob.estimator.result import Unknown
 from llmjob.estimator.task import FineTuning, Inference, Task
-from llmjob.estimator.vocabulary import PLACES_LAYERS, Kind, canonical, unknown_name
+from llmjob.estimator.vocabulary import Kind, canonical, names, unknown_name
 from llmjob.names import Reason
+
+_VLLM: Final = "vLLM"
+_HALVES: Final = ("FP16", "BF16")
+_CACHE_TYPES: Final[Mapping[str, Sequence[str]]] = {
+    # What --kv-cache-dtype takes: CacheDType of vllm/config/cache.py, the server arguments of SGLang, the launcher's of
+    # TGI, KvCacheConfig.dtype of TensorRT-LLM, --cache-type-k of llama.cpp. Transformers keeps the model's dtype.
+    "vLLM": ("auto", *_HALVES, "FP32", "FP8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla"),
+    "SGLang": ("auto", *_HALVES, "FP8", "fp8_e4m3", "fp8_e5m2"),
+    "TGI": ("auto", *_HALVES, "FP8", "fp8_e4m3fn", "fp8_e5m2"),
+    "TensorRTLLM": ("auto", *_HALVES, "FP32", "FP8"),
+    "LlamaCpp": ("auto", *_HALVES, "FP32", *names(Kind.CACHE_TYPE)),
+    "Ollama": ("auto", *_HALVES, "FP32", *names(Kind.CACHE_TYPE)),
+    "Transformers": ("auto", *_HALVES, "FP32"),
+}
+_SHOWN: Final = 40
 
 
 class UnknownNameError(ValueError):
     """A name that the vocabulary lacks; `unknown` says so to the user."""
 
-    def __init__(self, kind: Kind, field: str, text: str) -> None:
-        self.unknown = Unknown(reason=Reason.MODEL_UNKNOWN, field=field, message=unknown_name(kind, text))
-        super().__init__(self.unknown.message)
+    def __init__(self, field: str, message: str) -> None:
+        self.unknown = Unknown(reason=Reason.MODEL_UNKNOWN, field=field, message=message)
+        super().__init__(message)
 
 
 def spell_out(model: Model, task: Task) -> tuple[Model, Task] | Unknown:
@@ -34,14 +50,22 @@ def _model(model: Model) -> Model:
 
 def _inference(task: Inference) -> Inference:
     engine = _name(Kind.ENGINE, "spec.inference.engine", task.engine)
-    kv_dtype = task.kv_cache_dtype
-    # vLLM's own words for the format (auto, fp8_e4m3, fp8_ds_mla) say more than a dtype and stay as they are.
-    block = canonical(Kind.CACHE_TYPE, kv_dtype) if kv_dtype and engine in PLACES_LAYERS else None
-    if block is not None:
-        kv_dtype = block
-    elif kv_dtype is not None and not kv_dtype.casefold().startswith(("auto", "fp8_")):
-        kv_dtype = _name(Kind.DTYPE, "spec.inference.kvCacheDtype", kv_dtype)
-    return replace(task, engine=engine, kv_cache_dtype=kv_dtype)
+    return replace(task, engine=engine, kv_cache_dtype=_cache_type(engine or _VLLM, task.kv_cache_dtype))
+
+
+def _cache_type(engine: str, text: str | None) -> str | None:
+    """A dtype, or an engine's own word for a format (fp8_ds_mla, q8_0), which says more than a dtype and stays."""
+    if text is None:
+        return None
+    known = _CACHE_TYPES[engine]
+    spelled = canonical(Kind.DTYPE, text) or canonical(Kind.CACHE_TYPE, text) or text.strip().casefold()
+    if spelled in known:
+        return spelled
+    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    message = f"{engine} has no KV cache type {shown!r}; it has {', '.join(known)}"
+    if "/" in text or "," in text:
+        message = f"kvCacheDtype {shown!r}: one type stands for K and V; state the larger one"
+    raise UnknownNameError("spec.inference.kvCacheDtype", message)
 
 
 def _fine_tuning(task: FineTuning) -> FineTuning:
@@ -78,7 +102,7 @@ def _name(kind: Kind, field: str, text: str | None) -> str | None:
         return None
     name = canonical(kind, text)
     if name is None:
-        raise UnknownNameError(kind, field, text)
+        raise UnknownNameError(field, unknown_name(kind, text))
     return name
 
 

@@ -91,8 +91,6 @@ def _warnings(architecture: Architecture, task: FineTuning) -> Sequence[str]:
         for name in saved
         if leaf(name) not in known
     ]
-    if task.method == "Freeze":
-        found.append("which layers Freeze trains is not stated: all of them count")
     return found
 
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Final, Generic, Literal, TypeVar
 
 from llmjob.estimator import training_profile
+from llmjob.estimator.block import Attention
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.model import Model
 from llmjob.estimator.task import Adapter, FineTuning, Sharding
@@ -18,7 +19,6 @@ from llmjob.estimator.training_numbers import (
     HeldNumbers,
     held_numbers,
     is_quantized,
-    method_of,
 )
 from llmjob.estimator.training_profile import FrameworkRule
 from llmjob.estimator.training_setting import Logits, Optimizer, Setting, Shards
@@ -96,12 +96,23 @@ def _sharded(task: FineTuning) -> tuple[FineTuning, ...]:
 
 def _assumed(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ...]:
     """The settings under one strategy."""
-    method = method_of(model, task)
+    if task.method == "Freeze":
+        return (*_settings(model, task, gpu), *_nothing_trained(model, task, gpu))
+    return _settings(model, task, gpu)
+
+
+def _nothing_trained(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ...]:
+    """Freeze at the kindest: only the last layer trains, whose step keeps hardly more than the weights."""
+    adapted = replace(task, method="LoRA", adapter=Adapter(rank=1))
+    return tuple(replace(setting, length=1) for setting in _settings(model, adapted, gpu)[1::2])
+
+
+def _settings(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ...]:
     rule = training_profile.framework(task.framework)
-    adapter = (task.adapter or Adapter()) if method in ADAPTER_METHODS else None
+    adapter = (task.adapter or Adapter()) if task.method in ADAPTER_METHODS else None
     choices = _Open(
         optimizer=_optimizers(task, rule),
-        kernel=_kernels(task, gpu),
+        kernel=_kernels(model, task, gpu),
         kept_share=_checkpointing(task, rule),
         logits=_logits(task, rule),
         length=_lengths(task),
@@ -111,8 +122,8 @@ def _assumed(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, 
         sequence_parallel=_sequence_parallel(task),
         shards=_shards(task),
     )
-    numbers = held_numbers(model, task, method, rule)
-    build = _Builder(model, task, method, adapter, choices)
+    numbers = held_numbers(model, task, rule)
+    build = _Builder(model, task, adapter, choices)
     return (
         build.setting(numbers[0], "expected"),
         *(build.setting(each, end) for each in numbers for end in ("kindest", "harshest")),
@@ -130,7 +141,6 @@ class _Builder:
 
     model: Model
     task: FineTuning
-    method: str
     adapter: Adapter | None
     choices: _Open
 
@@ -145,13 +155,13 @@ class _Builder:
             batch=task.micro_batch_size or 1,
             length=getattr(choices.length, end),
             trains_base=adapter is None,
-            quantized=adapter is not None and is_quantized(self.model, self.method),
+            quantized=adapter is not None and is_quantized(self.model, task),
             adapter_bytes=_adapter_bytes(adapter),
             adapter_rank=rank,
             adapter_dropout=bool(adapter and adapter.dropout),
             targets=targets,
             saved=getattr(choices.saved, end),
-            magnitudes=self.method == "DoRA",
+            magnitudes=task.method == "DoRA",
             attention=kernel,
             masks_windows=masks,
             kept_share=getattr(choices.kept_share, end),
@@ -223,11 +233,13 @@ def _optimizer(states: _States, numbers: HeldNumbers, adapter: Adapter | None) -
     )
 
 
-def _kernels(task: FineTuning, gpu: GPU | None) -> _Choice[tuple[Kernel, bool]]:
+def _kernels(model: Model, task: FineTuning, gpu: GPU | None) -> _Choice[tuple[Kernel, bool]]:
     """Attention kernels and whether windows need a mask; SDPA chooses by GPU and by whether there is padding.
 
     Unstated it is SDPA (the default "for torch>=2.1.1 when an implementation is available" in the documentation of
-    transformers); on GPUs that flash attention does not run on, people often ask for eager: it counts at the most.
+    transformers). Eager counts at the most where that does not hold: on GPUs that flash attention does not run on,
+    people often ask for it, and attention with capped scores or sinks has it by default (GptOssPreTrainedModel says
+    _supports_sdpa = False; Gemma 2's modelling code disabled SDPA by default).
     """
     if task.attention == "Eager":
         return _Choice.known((Kernel.EAGER, True))
@@ -237,7 +249,9 @@ def _kernels(task: FineTuning, gpu: GPU | None) -> _Choice[tuple[Kernel, bool]]:
     old = any(name in product for name in _WITHOUT_FLASH)
     unpadded = Kernel.EFFICIENT if old else Kernel.FLASH
     harshest = unpadded if task.packing else Kernel.PADDED
-    if task.attention is None and (old or not product):
+    mixers = [run.block.mixer for run in model.architecture.layers] if model.architecture else []
+    eager = any(isinstance(mixer, Attention) and (mixer.softcapped or mixer.sinks) for mixer in mixers)
+    if task.attention is None and (eager or old or not product):
         harshest = Kernel.EAGER
     return _Choice(expected=(unpadded, True), kindest=(unpadded, task.attention == "SDPA"), harshest=(harshest, True))
 

@@ -9,13 +9,12 @@ from llmjob.estimator.model import Model
 from llmjob.estimator.task import FineTuning
 from llmjob.estimator.training_profile import FrameworkRule, Spread
 from llmjob.estimator.training_setting import Elements
-from llmjob.estimator.vocabulary import ADAPTER_METHODS, SHARDS_WEIGHTS
+from llmjob.estimator.vocabulary import ADAPTER_METHODS, SHARDS_WEIGHTS, TRAINED_DEQUANTIZED
 
 HALF: Final = 2  # bytes of a 16-bit element
 SINGLE: Final = 4  # bytes of an FP32 element
 _FULLY_SHARDED: Final = frozenset({"FSDP", "HSDP"})
 _MASTERED: Final = frozenset({"ZeRO1", "ZeRO2", "ZeRO3"})
-_DEQUANTIZED: Final = frozenset({"MXFP4"})  # its kernels have no backward: Transformers trains it in 16 bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +27,19 @@ class HeldNumbers:
     masters: int = 0
 
 
-def method_of(model: Model, task: FineTuning) -> str:
-    """The method as stated; unstated it is QLoRA on a quantised model, else Full."""
-    return task.method or ("QLoRA" if quantization_of(model) else "Full")
-
-
 def quantization_of(model: Model) -> str | None:
     """As stated, else the checkpoint's own."""
     if model.quantization is not None:
         return model.quantization
     architecture = model.architecture
     stored = architecture.quantization.method if architecture and architecture.quantization else None
-    return None if stored in _DEQUANTIZED else stored
+    return None if stored in TRAINED_DEQUANTIZED else stored
 
 
-def held_numbers(model: Model, task: FineTuning, method: str, rule: FrameworkRule) -> tuple[HeldNumbers, ...]:
+def held_numbers(model: Model, task: FineTuning, rule: FrameworkRule) -> tuple[HeldNumbers, ...]:
     """Every way a job with canonical names may hold its numbers, the expected one first."""
-    if method in ADAPTER_METHODS:
-        return tuple(HeldNumbers(elements, SINGLE, SINGLE) for elements in _frozen(model, task, method, rule))
+    if task.method in ADAPTER_METHODS:
+        return tuple(HeldNumbers(elements, SINGLE, SINGLE) for elements in _frozen(model, task, rule))
     if task.precision == "FP32":
         return (HeldNumbers(_plain(SINGLE), SINGLE, SINGLE),)
     pure = HeldNumbers(_plain(HALF), HALF, HALF)
@@ -74,11 +68,11 @@ def _mixed(model: Model, task: FineTuning) -> tuple[HeldNumbers, ...]:
     return (HeldNumbers(masters, SINGLE, SINGLE), cast_halves)
 
 
-def _frozen(model: Model, task: FineTuning, method: str, rule: FrameworkRule) -> tuple[Elements, ...]:
+def _frozen(model: Model, task: FineTuning, rule: FrameworkRule) -> tuple[Elements, ...]:
     """Ways to hold a frozen base: as stored, or quantised with or without PEFT's k-bit preparation."""
     size = 4 if model.dtype == "FP32" or (task.precision == "FP32" and model.dtype is None) else 2
     casts = _autocasts(task)
-    if not is_quantized(model, method):
+    if not is_quantized(model, task):
         return tuple(
             Elements(
                 matrices=Fraction(size),
@@ -90,7 +84,7 @@ def _frozen(model: Model, task: FineTuning, method: str, rule: FrameworkRule) ->
             )
             for cast in casts
         )
-    bytes_each = _base_bytes(model, task, method)
+    bytes_each = _base_bytes(model, task)
     prepared = task.quantized.kbit_preparation if task.quantized else None
     preparations = (rule.kbit, not rule.kbit) if prepared is None else (prepared,)
     if prepared is None and task.sharding and task.sharding.strategy in SHARDS_WEIGHTS:
@@ -115,13 +109,13 @@ def _autocasts(task: FineTuning) -> tuple[bool, ...]:
     return (task.precision.endswith("Mixed"),)
 
 
-def is_quantized(model: Model, method: str) -> bool:
+def is_quantized(model: Model, task: FineTuning) -> bool:
     """Whether an adapter is trained on a quantised base."""
-    return method == "QLoRA" or quantization_of(model) is not None
+    return task.method == "QLoRA" or quantization_of(model) is not None
 
 
-def _base_bytes(model: Model, task: FineTuning, method: str) -> tuple[Fraction, ...]:
-    name = quantization_of(model) or ("NF4" if method == "QLoRA" else "INT8")
+def _base_bytes(model: Model, task: FineTuning) -> tuple[Fraction, ...]:
+    name = quantization_of(model) or ("NF4" if task.method == "QLoRA" else "INT8")
     if name == "NF4":
         double = task.quantized.double_quantization if task.quantized else None
         plain = training_profile.quantized_bytes("NF4")

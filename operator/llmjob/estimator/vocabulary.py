@@ -41,6 +41,8 @@ GGUF_TYPES: Final = (
 
 ADAPTER_METHODS: Final = frozenset({"LoRA", "QLoRA", "DoRA", "IA3", "PromptTuning", "PrefixTuning"})
 """Methods that train few parameters of their own on a frozen base."""
+TRAINED_DEQUANTIZED: Final = frozenset({"MXFP4"})
+"""Quantised checkpoints whose kernels have no backward: Transformers trains them in 16 bit."""
 PLACES_LAYERS: Final = frozenset({"LlamaCpp", "Ollama"})
 """Engines that put as many layers on the GPU as are asked for, or as fit, and keep the others in host memory."""
 SHARDS_WEIGHTS: Final = frozenset({"ZeRO3", "FSDP", "HSDP"})
