@@ -72,7 +72,8 @@ def run_webhook(
             metrics.register(ProcessState({"nodes": world.nodes, "llmjobs": world.jobs}))
             metrics.register(CertificateState(lambda: certificate.expiry, lambda: certificate.reloaded))
             metrics.register(FleetState(lambda: world.fleet))
-            feed = Feed(world, cluster, settings=settings)
+            feed = Feed(world, cluster)
+            place = _follow(settings, world, cluster, metrics)
             certificate.refresh()
 
             answering = asyncio.Event()
@@ -137,8 +138,10 @@ def run_controller(
                 metrics.register(CertificateState(lambda: certificates.expiry))
                 tasks.append(certificates.run)
             feed = Feed(
-                world, cluster, settings=settings,
-                fleet_changed=controller.fleet_changed, job_changed=controller.job_changed,
+                world, cluster, fleet_changed=controller.fleet_changed, job_changed=controller.job_changed
+            )  # fmt: skip
+            place = _follow(
+                settings, world, cluster, metrics, changed=controller.fleet_changed, events=Events(cluster)
             )  # fmt: skip
 
             def ready() -> str | None:
@@ -196,7 +199,8 @@ async def _operate(
     loops = (feed.keep_listing, feed.keep_settings, *tasks)
     background = [asyncio.ensure_future(_forever(loop, stop)) for loop in loops]
     try:
-        await kopf.operator(registry=registry, clusterwide=True)
+        # Without peers it names nobody; Kopf would ask for the user's name, which a container's user does not have.
+        await kopf.operator(registry=registry, clusterwide=True, identity="llmjob")  # type: ignore[arg-type]
     finally:
         stop.set()
         for task in background:
