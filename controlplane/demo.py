@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from controlplane import nodes
 from controlplane.installation import Installation
+from controlplane.kubelet.node import KEY
 from controlplane.process import ProcessFailed
 from controlplane.report import Report
 from controlplane.start import ControlPlane
@@ -49,8 +50,6 @@ def main(*, once: bool) -> int:
                 demo.stay()
         except KeyboardInterrupt:
             report.say("stopped")
-        finally:
-            demo.stop()
     return report.exit_code
 
 
@@ -82,23 +81,19 @@ class Demo:
         self._metrics()
         self._without_us()
 
-    def stop(self) -> None:
-        if self._llmjob is not None:
-            self._llmjob.stop()
-
     def stay(self) -> None:
         """Install again, and wait for Ctrl-C."""
         self._install()
         assert self._llmjob is not None
         self._report.say(
             f"export KUBECONFIG={self._control_plane.kubeconfig}\n"
-            f"metrics: {self._llmjob.controller_metrics} and {self._llmjob.webhook_metrics}\n"
+            f"metrics: {self._llmjob.metrics_url('controller')} and {self._llmjob.metrics_url('webhook')}\n"
             f"all stays up until Ctrl-C; try: kubectl get llmjobs -n {WITH}"
         )
         threading.Event().wait()
 
     def _install(self) -> None:
-        self._report.title("llmjob: the chart by helm, webhook and controller as processes")
+        self._report.title("helm install llmjob: its pods run as the chart says, without rights on a read-only root")
         self._llmjob = Installation(self._control_plane, SETTINGS)
         started = time.monotonic()
         self._llmjob.install()
@@ -141,10 +136,11 @@ class Demo:
 
     def _metrics(self) -> None:
         assert self._llmjob is not None
-        self._report.title(f"Metrics at {self._llmjob.controller_metrics}")
+        url = self._llmjob.metrics_url("controller")
+        self._report.title(f"Metrics at {url}")
         lines = [
             line
-            for line in self._report.fetch(self._llmjob.controller_metrics).splitlines()
+            for line in self._report.fetch(url).splitlines()
             if line.startswith(("llmjob_fits{", "llmjob_gpu_class_gpus{"))
         ]
         self._report.say("\n".join(lines))
@@ -167,7 +163,7 @@ class Demo:
 
     def _landings(self, namespace: str, title: str) -> tuple[Landing, ...]:
         self._until(lambda: self._all_running(namespace), f"every pod in {namespace} to run")
-        found = landings(self._items("pods", "-n", namespace), self._items("nodes"))
+        found = landings(self._items("pods", "-n", namespace), self._items("nodes", "-l", f"!{KEY}"))
         self._report.title(f"{title}: where the pods are (measured need, the card's memory)")
         self._report.landings(found)
         return found
@@ -208,6 +204,6 @@ class Demo:
             for process in self._llmjob.processes if self._llmjob is not None else ():
                 process.check()
             if time.monotonic() > deadline:
-                logs = "\n".join(p.tail() for p in (self._llmjob.processes if self._llmjob is not None else ()))
+                logs = self._llmjob.tail() if self._llmjob is not None else ""
                 raise ProcessFailed(f"waited {WAIT_SECONDS:.0f} s in vain for {what}; the ends of our logs:\n{logs}")
             time.sleep(0.2)

@@ -1,24 +1,29 @@
-"""llmjob installed as a user would: the chart by helm, webhook and controller as processes of the installed command."""
+"""llmjob installed as a user would: the chart by helm, its pods run by the node agent."""
 
 import base64
 import json
-import signal
+import socket
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from controlplane.ports import free_ports
-from controlplane.process import Process, ProcessFailed, wait_until
+from controlplane.kubelet.node import VALUES
+from controlplane.process import Process, ProcessFailed
 from controlplane.start import ControlPlane
 from controlplane.tools import ROOT
 
 CHART: Final = ROOT.parent / "charts" / "llmjob"
 NAMESPACE: Final = "llmjob-system"
 RELEASE: Final = "llmjob"
-READY_SECONDS: Final = 60.0
+SERVICE: Final = "llmjob-webhook"
+HOST: Final = f"{SERVICE}.{NAMESPACE}.svc"
+SECRET: Final = "llmjob-webhook-tls"
+METRICS_PORT: Final = 9090
+_WAIT: Final = "120s"
 
 
 def command() -> str:
@@ -29,80 +34,136 @@ def command() -> str:
     return str(path)
 
 
+def _service_port() -> int:
+    """443, or a port that needs no rights where the Service proxy has none."""
+    with closing(socket.socket()) as trial:
+        try:
+            trial.bind(("127.0.0.1", 443))
+        except PermissionError:
+            return 8443
+        except OSError:  # taken there; Services have addresses of their own
+            return 443
+    return 443
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A pod of llmjob's that is ready."""
+
+    name: str
+    address: str
+
+    @property
+    def metrics(self) -> str:
+        """Its metrics as text."""
+        with urllib.request.urlopen(f"http://{self.address}:{METRICS_PORT}/metrics", timeout=10) as answer:
+            return bytes(answer.read()).decode()
+
+
 class Installation:
-    """The chart's objects and the two processes; `settings` are the operator's."""
+    """A release of the chart; `settings` are the operator's, `values` more values of the chart."""
 
-    def __init__(self, control_plane: ControlPlane, settings: Mapping[str, object]) -> None:
+    def __init__(
+        self, control_plane: ControlPlane, settings: Mapping[str, object], values: Mapping[str, object] | None = None
+    ) -> None:
         self._control_plane = control_plane
-        self.webhook_port, self.webhook_metrics_port, self.controller_metrics_port = free_ports(3)
-        directory = control_plane.directory / f"llmjob-{self.webhook_port}"
-        directory.mkdir()
-        self._certificate, self._key = directory / "tls.crt", directory / "tls.key"
-        control_plane.authority.write_server(self._certificate, self._key, ("127.0.0.1",))
-        self._settings = directory / "settings.yaml"
-        self._settings.write_text(json.dumps(settings), encoding="utf-8")
-        self._directory = directory
-        self.processes: tuple[Process, ...] = ()
-
-    @property
-    def webhook_metrics(self) -> str:
-        return f"http://127.0.0.1:{self.webhook_metrics_port}/metrics"
-
-    @property
-    def controller_metrics(self) -> str:
-        return f"http://127.0.0.1:{self.controller_metrics_port}/metrics"
+        self.agent = control_plane.node_agent()
+        self._values: dict[str, Any] = {**VALUES, "settings": settings, **(values or {})}
+        # Nobody here needs ten seconds to hear that an endpoint is withdrawn.
+        webhook = {"drainSeconds": 1, "service": {"port": _service_port()}}
+        self._values["webhook"] = {**webhook, **self._values.get("webhook", {})}
 
     def install(self) -> None:
-        """Install the chart (with its CRD), start both processes, wait until both are ready."""
-        bundle = base64.b64encode(self._control_plane.ca.read_bytes()).decode()
-        values = [f"webhook.url=https://127.0.0.1:{self.webhook_port}", f"webhook.caBundle={bundle}"]
-        # Both processes run beside the cluster.
-        flags = [flag for value in values for flag in ("--set-string", value)]
-        flags += ["--set", "webhook.enabled=false", "--set", "controller.enabled=false"]
-        self._control_plane.helm(
-            "install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace", "--wait", *flags
-        )
-        tls = ["--port", str(self.webhook_port), "--tls-cert", str(self._certificate), "--tls-key", str(self._key)]
-        self.processes = (
-            self._start("webhook", self.webhook_metrics_port, tls),
-            self._start("controller", self.controller_metrics_port, []),
-        )
-        for process, port in zip(
-            self.processes, (self.webhook_metrics_port, self.controller_metrics_port), strict=True
-        ):
-            url = f"http://127.0.0.1:{port}/readyz"
-            wait_until(lambda url=url: _answers(url), f"a ready {process.name}", (process,), READY_SECONDS)  # type: ignore[misc]
+        """Install the chart with its CRD and wait until every pod is ready."""
+        self._provide_certificate()
+        self._helm("install", "--create-namespace")
 
-    def _start(self, name: str, metrics_port: int, flags: list[str]) -> Process:
-        arguments = [
-            command(), name,
-            "--kubeconfig", str(self._control_plane.kubeconfig),
-            "--settings", str(self._settings),
-            "--host", "127.0.0.1",
-            "--metrics-port", str(metrics_port),
-            *flags,
-        ]  # fmt: skip
-        log = self._directory / f"{name}.log"
-        return Process(f"llmjob {name}", arguments, log, self._control_plane.environment())
+    def upgrade(self, values: Mapping[str, object]) -> None:
+        """`helm upgrade` with these values beside those that it has (top-level keys replaced), and wait."""
+        self._values = {**self._values, **values}
+        self._helm("upgrade")
 
     def uninstall(self) -> None:
-        """Remove the chart's objects (helm leaves the CRD) and stop both processes."""
-        self._control_plane.helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait")
-        self.stop()
+        """Remove the chart's objects; helm leaves the CRD and the namespace."""
+        self._control_plane.helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout", _WAIT)
 
-    def stop(self) -> None:
-        """Ask both to end at once, then wait for each; both drain what is under way."""
-        for process in self.processes:
-            if process.running:
-                process.signal(signal.SIGTERM)
-        for process in self.processes:
-            process.stop(timeout=5)
-        self.processes = ()
+    def _helm(self, verb: str, *flags: str) -> None:
+        values = self._control_plane.directory / "values.json"
+        values.write_text(json.dumps(self._values), encoding="utf-8")
+        self._control_plane.helm(
+            verb, RELEASE, str(CHART), "--namespace", NAMESPACE, "--wait", "--timeout", _WAIT,
+            "--values", str(values), *flags,
+        )  # fmt: skip
 
+    def _provide_certificate(self) -> None:
+        directory, client = self._control_plane.directory, self._control_plane.client
+        cert, key = directory / "webhook.crt", directory / "webhook.key"
+        self._control_plane.authority.write_server(cert, key, (HOST,))
+        if not client.exists(f"/api/v1/namespaces/{NAMESPACE}"):
+            client.request("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        self.put_secret(SECRET, cert.read_bytes(), key.read_bytes())
+        bundle = base64.b64encode(self._control_plane.authority.pem).decode()
+        self._values["certificates"] = {"mode": "existing", "secretName": SECRET}
+        self._values["webhook"]["caBundle"] = bundle
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
+    def put_secret(self, name: str, certificate: bytes, key: bytes) -> None:
+        """Make or replace a Secret that holds a serving pair."""
+        data = {"tls.crt": base64.b64encode(certificate).decode(), "tls.key": base64.b64encode(key).decode()}
+        secret = {"metadata": {"name": name}, "type": "kubernetes.io/tls", "data": data}
+        client, path = self._control_plane.client, f"/api/v1/namespaces/{NAMESPACE}/secrets"
+        if client.exists(f"{path}/{name}"):
+            client.request("PUT", f"{path}/{name}", secret)
+        else:
+            client.request("POST", path, secret)
+
+    def replicas(self, component: str) -> list[Replica]:
+        """The ready pods of the webhook or the controller that are not ending, the oldest first."""
+        query = f"labelSelector=app.kubernetes.io/component={component}"
+        pods = self._control_plane.client.request("GET", f"/api/v1/namespaces/{NAMESPACE}/pods?{query}")["items"]
+        ready = [
+            pod for pod in pods
+            if "deletionTimestamp" not in pod["metadata"]
+            and all(item["ready"] for item in pod["status"].get("containerStatuses", [{"ready": False}]))
+        ]  # fmt: skip
+        ready.sort(key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+        return [Replica(pod["metadata"]["name"], pod["status"]["podIP"]) for pod in ready]
+
+    def metrics_url(self, component: str) -> str:
+        """The metrics of the webhook or the controller by its Service."""
+        return f"http://{self.address(component)}:{METRICS_PORT}/metrics"
+
+    def address(self, component: str) -> str:
+        """The ClusterIP of the webhook's or the controller's Service."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/services/{RELEASE}-{component}"
+        return str(self._control_plane.client.request("GET", path)["spec"]["clusterIP"])
+
+    @property
+    def service_port(self) -> int:
+        """The port of the webhook's Service."""
+        return int(self._values["webhook"]["service"]["port"])
+
+    def scale(self, component: str, replicas: int) -> None:
+        """Scale a Deployment, as an administrator might; it does not wait."""
+        path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{RELEASE}-{component}"
+        self._control_plane.client.request(
+            "PATCH", path, {"spec": {"replicas": replicas}}, content="application/merge-patch+json"
+        )
+
+    def set_settings(self, text: str) -> None:
+        """Replace the settings in their ConfigMap, as `kubectl edit` would."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{RELEASE}-settings"
+        patch = {"data": {"settings.yaml": text}}
+        self._control_plane.client.request("PATCH", path, patch, content="application/merge-patch+json")
+
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """What must run for llmjob to run."""
+        return (self.agent.process,)
+
+    def tail(self) -> str:
+        """The ends of all logs of llmjob's pods."""
+        ends = []
+        for path in sorted(self.agent.directory.glob(f"{NAMESPACE}_*/*.log")):
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
+            ends.append("\n".join([f"--- {path.parent.name}", *lines]))
+        return "\n".join(ends)
