@@ -7,6 +7,7 @@ from typing import Final
 
 from llmjob.api.crd import crd_yaml
 from tools.accuracy import accuracy
+from tools.chart_values import chart_values
 from tools.reference import reference
 
 ROOT: Final = Path(__file__).parents[1]
@@ -18,6 +19,7 @@ def generated() -> dict[Path, str]:
         ROOT / "crds" / "llmjobs.llmjob.dev.yaml": crd_yaml(),
         ROOT / "docs" / "reference.md": reference(),
         ROOT / "docs" / "accuracy.md": accuracy(),
+        ROOT / "docs" / "values.md": chart_values(),
     }
 
 
