@@ -72,8 +72,7 @@ def run_webhook(
             metrics.register(ProcessState({"nodes": world.nodes, "llmjobs": world.jobs}))
             metrics.register(CertificateState(lambda: certificate.expiry, lambda: certificate.reloaded))
             metrics.register(FleetState(lambda: world.fleet))
-            feed = Feed(world, cluster)
-            place = _follow(settings, world, cluster, metrics)
+            feed = Feed(world, cluster, settings=settings)
             certificate.refresh()
 
             answering = asyncio.Event()
@@ -138,10 +137,8 @@ def run_controller(
                 metrics.register(CertificateState(lambda: certificates.expiry))
                 tasks.append(certificates.run)
             feed = Feed(
-                world, cluster, fleet_changed=controller.fleet_changed, job_changed=controller.job_changed
-            )  # fmt: skip
-            place = _follow(
-                settings, world, cluster, metrics, changed=controller.fleet_changed, events=Events(cluster)
+                world, cluster, settings=settings,
+                fleet_changed=controller.fleet_changed, job_changed=controller.job_changed,
             )  # fmt: skip
 
             def ready() -> str | None:
