@@ -7,7 +7,8 @@ from llmjob.runtime import feed as module
 from llmjob.runtime.cluster import ClusterError
 from llmjob.runtime.feed import Feed, NotInstalled
 from llmjob.runtime.paths import JOBS, NODES
-from llmjob.runtime.settings import SettingsError
+from llmjob.runtime.settings import Views
+from llmjob.runtime.settings_feed import SettingsFeed
 from llmjob.runtime.views import SeenJob
 
 
@@ -35,13 +36,19 @@ def rig(made):
     return world, Lists()
 
 
-async def test_a_start_fills_both_views_and_reads_the_settings(rig, made, tmp_path):
+def listing_often(world):
+    """No administrator may ask for a LIST each 10 ms."""
+    world.settings = world.settings.model_copy(update={"views": Views.model_construct(list_interval=0.01)})
+
+
+async def test_a_start_reads_the_settings_and_fills_both_views(rig, made, tmp_path):
     world, lists = rig
     place = tmp_path / "settings.yaml"
     place.write_text("defaultEnforcement: enforce")
     lists.found = {NODES: [made.node("a", made.l4)], JOBS: [made.job("one")]}
     told = []
-    await Feed(world, lists, settings=str(place), fleet_changed=lambda: told.append(1)).start()
+    feed = Feed(world, lists, settings=SettingsFeed(world, lists, str(place)), fleet_changed=lambda: told.append(1))
+    await feed.start()
     assert world.settings.default_enforcement == "enforce"
     assert [found.name for found in world.fleet.classes()] == ["nvidia-l4"]
     assert world.jobs.find("team", "one")
@@ -55,46 +62,9 @@ async def test_a_cluster_without_the_crd_says_what_to_apply(rig):
         await Feed(world, lists).start()
 
 
-async def test_wrong_settings_stop_the_start(rig, tmp_path):
-    world, lists = rig
-    place = tmp_path / "settings.yaml"
-    place.write_text("enabeld: true")
-    with pytest.raises(SettingsError, match="enabeld"):
-        await Feed(world, lists, settings=str(place)).start()
-
-
-async def test_settings_may_stand_in_a_config_map(rig):
-    world, lists = rig
-    lists.objects["/api/v1/namespaces/n/configmaps/s"] = {"data": {"settings.yaml": "enabled: false"}}
-    await Feed(world, lists, settings="configmap:n/s").start()
-    assert world.settings.enabled is False
-    with pytest.raises(SettingsError, match="no ConfigMap n/absent"):
-        await Feed(world, lists, settings="configmap:n/absent").start()
-
-
-async def test_settings_are_read_again_and_bad_ones_change_nothing(rig, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_FILE_INTERVAL", 0.01)
-    world, lists = rig
-    place = tmp_path / "settings.yaml"
-    place.write_text("steering: exclude")
-    changed = asyncio.Event()
-    feed = Feed(world, lists, settings=str(place), fleet_changed=changed.set)
-    await feed.start()
-    keeping = asyncio.ensure_future(feed.keep_settings())
-    changed.clear()
-    place.write_text("steering: 'off'")
-    await asyncio.wait_for(changed.wait(), 5)
-    assert world.settings.steering == "off"
-    place.write_text("steering: sideways")
-    await asyncio.sleep(0.1)
-    assert world.settings.steering == "off"
-    assert not keeping.done()
-    keeping.cancel()
-
-
 async def test_a_list_that_fails_leaves_the_views_and_is_tried_again(rig, made):
     world, lists = rig
-    world.settings = type(world.settings).from_text("views: {listInterval: 10ms}")
+    listing_often(world)
     lists.error = {NODES: ClusterError("no answer")}
     feed = Feed(world, lists)
     keeping = asyncio.ensure_future(feed.keep_listing())
@@ -152,7 +122,7 @@ async def test_the_loop_is_free_while_a_list_is_read(rig, made, monkeypatch):
 
 async def test_a_list_that_fails_is_told_of_since_the_view_may_be_too_old_now(rig):
     world, lists = rig
-    world.settings = type(world.settings).from_text("views: {listInterval: 10ms}")
+    listing_often(world)
     lists.error = {NODES: ClusterError("no answer")}
     told = asyncio.Event()
     keeping = asyncio.ensure_future(Feed(world, lists, fleet_changed=told.set).keep_listing())

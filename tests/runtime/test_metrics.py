@@ -1,6 +1,6 @@
 from prometheus_client import CollectorRegistry
 
-from llmjob.runtime.metrics import FleetState, Predictions, ProcessState
+from llmjob.runtime.metrics import FleetState, Predictions, ProcessState, SettingsState
 from llmjob.runtime.views import NodeView
 
 
@@ -55,3 +55,11 @@ def test_a_view_that_was_never_listed_has_no_age(made):
     assert registry.get_sample_value("llmjob_view_age_seconds", {"view": "nodes"}) is None
     view.replace(view.read([]))
     assert registry.get_sample_value("llmjob_view_age_seconds", {"view": "nodes"}) == 0
+
+
+def test_settings_that_could_not_be_read_are_0():
+    state = [True]
+    registry = collected(SettingsState(lambda: state[0]))
+    assert registry.get_sample_value("llmjob_settings_last_reload_successful") == 1
+    state[0] = False
+    assert registry.get_sample_value("llmjob_settings_last_reload_successful") == 0

@@ -1,9 +1,18 @@
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from llmjob.decision.policy import Policy
 from llmjob.fleet.fleet import Fleet
 from llmjob.names import Level
 from llmjob.runtime.settings import Settings, SettingsError, config_map_of, read_settings, text_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_an_empty_text_is_the_contracts_defaults():
@@ -30,13 +39,22 @@ def test_every_key_is_read():
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("enabeld: true", "enabeld is unknown"),
-        ("inventory: {compleet: true}", "inventory.compleet is unknown"),
+        ("enabeld: true", "enabeld is unknown; did you mean enabled?"),
+        ("inventory: {compleet: true}", "inventory.compleet is unknown; did you mean complete?"),
+        ("views: {x: 1}", "views.x is unknown; known here: listInterval, maxAge"),
+        ("1: true", "1"),
         ("defaultEnforcement: loud", "defaultEnforcement"),
         ("enabled: 'yes'", "enabled"),
         ("views: {maxAge: 10}", "views.maxAge: is no duration; write it like 30s"),
         ("views: {maxAge: ten minutes}", "views.maxAge: 'ten minutes' is no duration"),
-        ("views: {maxAge: 0s}", "views.maxAge"),
+        ("views: {maxAge: 0s}", "views.maxAge: must be longer than nothing and at most 24h"),
+        ("views: {maxAge: 25h}", "views.maxAge: must be longer than nothing and at most 24h"),
+        (f"views: {{maxAge: {'9' * 400}h}}", "views.maxAge: must be longer than nothing and at most 24h"),
+        ("views: {maxAge: 5 m}", "views.maxAge: '5 m' is no duration"),
+        ("views: {maxAge: 10min}", "views.maxAge: '10min' is no duration"),
+        ("views: {listInterval: 5ms}", "views.listInterval: must be at least 1s"),
+        ("defaultEnforcement: off", "defaultEnforcement: is false to YAML; put the word in quotes"),
+        ("steering: off", "steering: is false to YAML; put the word in quotes"),
         ("inventory: {pools: [{gpusPerNode: 1}]}", "inventory.pools[0]"),
         ("- a\n- b", "no mapping"),
         ("a: [", "not YAML"),
@@ -70,12 +88,13 @@ def test_a_config_map_needs_namespace_and_name(place):
         config_map_of(place)
 
 
-def test_a_config_map_holds_settings_under_its_key_or_its_only_one():
+def test_a_config_map_holds_settings_under_their_key_alone():
     assert text_of({"data": {"settings.yaml": "a: 1", "other": "b: 2"}}) == "a: 1"
-    assert text_of({"data": {"any": "a: 1"}}) == "a: 1"
-    assert text_of({}) == ""
-    with pytest.raises(SettingsError, match=r"settings\.yaml"):
-        text_of({"data": {"one": "", "two": ""}})
+    assert text_of({"data": {"settings.yaml": ""}}) == ""
+    with pytest.raises(SettingsError, match=r"no key settings\.yaml; it holds one, two"):
+        text_of({"data": {"two": "", "one": ""}})
+    with pytest.raises(SettingsError, match=r"no key settings\.yaml$"):
+        text_of({})
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
@@ -105,3 +124,63 @@ def test_a_policy_is_the_settings_word_and_the_moments(text, given, expected):
 def test_a_config_map_has_names_that_objects_can_have(place):
     with pytest.raises(SettingsError, match="NAMESPACE/NAME"):
         config_map_of(place)
+
+
+_KEYS = st.sampled_from(
+    ["enabled", "defaultEnforcement", "steering", "inventory", "complete", "pools", "views", "listInterval", "maxAge",
+     "name", "memory", "labels", "taints", "", 1, None]
+)  # fmt: skip
+_LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["5m", "l4"])
+_TREES = st.recursive(
+    _LEAVES, lambda deeper: st.lists(deeper, max_size=3) | st.dictionaries(_KEYS, deeper, max_size=4), max_leaves=12
+)
+
+
+@given(st.dictionaries(_KEYS, _TREES, max_size=5) | _TREES)
+def test_whatever_is_written_is_settings_or_an_error_of_theirs(content):
+    with suppress(SettingsError):
+        Settings.from_text(yaml.safe_dump(content))
+
+
+def documented():
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split("## Settings")[1].split("\n## ")[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")
+    ]
+    return {row[0].strip("`"): row[1:] for row in rows}
+
+
+def modelled(section=Settings, prefix=""):
+    found = {}
+    for field in section.model_fields.values():
+        path = f"{prefix}{field.alias}"
+        if isinstance(field.default, BaseModel):
+            found |= modelled(type(field.default), f"{path}.")
+        else:
+            found[path] = field.default
+    return found
+
+
+def test_every_key_is_documented_with_its_default_and_what_may_stand_there():
+    rows, keys = documented(), modelled()
+    assert rows.keys() == keys.keys()
+    nothing = Settings()
+    for path, (default, may, meaning) in rows.items():
+        *sections, key = path.split(".")
+        content = {key: yaml.safe_load(default.strip("`"))}
+        for section in reversed(sections):
+            content = {section: content}
+        assert Settings.from_text(yaml.safe_dump(content)) == nothing, path
+        assert may, path
+        assert meaning, path
+    assert {path for path, (_, may, _) in rows.items() if "duration" in may} == {
+        path for path, default in keys.items() if isinstance(default, float)
+    }
+
+
+def test_every_word_of_a_choice_is_documented():
+    rows = documented()
+    for level in Level:
+        assert f"`{level}`" in rows["defaultEnforcement"][1]
+    for word in ("exclude", "off"):
+        assert f"`{word}`" in rows["steering"][1]

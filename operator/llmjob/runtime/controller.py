@@ -5,12 +5,11 @@ before, a pass makes it right; one that fails is repeated.
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Final
 
 from llmjob.names import API_VERSION, KIND, Condition, Reason
 from llmjob.runtime.cluster import Cluster, ClusterError
-from llmjob.runtime.events import Subject, new_event
+from llmjob.runtime.events import Events, Subject, utc_now
 from llmjob.runtime.judgement import Judgement
 from llmjob.runtime.settings import Settings
 from llmjob.runtime.status import condition_of, merge_patch, status_of
@@ -23,16 +22,12 @@ _SETTLE: Final = 0.2
 _RETRY: Final = 2.0
 
 
-def utc_now() -> str:
-    """The moment as Kubernetes writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 class Controller:
     """Keeps a set of jobs to look at, and looks at them one after the other."""
 
     def __init__(self, world: World, cluster: Cluster, now: Callable[[], str] = utc_now) -> None:
         self._world, self._cluster, self._now = world, cluster, now
+        self._events = Events(cluster, now)
         self._due: dict[Key, None] = {}
         self._wake = asyncio.Event()
         self._judgements: dict[Key, Judgement] = {}
@@ -144,11 +139,7 @@ class Controller:
             self._world.jobs.apply(None, stored)
 
     async def _tell(self, seen: SeenJob, reason: str, message: str) -> None:
-        """An event about the new verdict; one that cannot be posted is only logged."""
+        """An event about the new verdict."""
         uid = (seen.content.get("metadata") or {}).get("uid")
         subject = Subject(api_version=API_VERSION, kind=KIND, namespace=seen.namespace, name=seen.name, uid=uid)
-        event = new_event(subject, reason, message, warning=reason != Reason.FITS, moment=self._now())
-        try:
-            await self._cluster.post_event(seen.namespace, event)
-        except ClusterError as error:
-            _log.warning("event on %s/%s not posted: %s", seen.namespace, seen.name, error)
+        await self._events.post(subject, reason, message, warning=reason != Reason.FITS)

@@ -1,12 +1,22 @@
 """Events as `kubectl describe` shows them: a word and a sentence about an object."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from llmjob.runtime.cluster import Cluster, ClusterError
+
+_log: Final = logging.getLogger(__name__)
 _LONGEST: Final = 1024
 _COMPONENT: Final = "llmjob-controller"
 _REPORTER: Final = "llmjob.dev/controller"
+
+
+def utc_now() -> str:
+    """The moment as Kubernetes writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +47,18 @@ def new_event(subject: Subject, reason: str, message: str, *, warning: bool, mom
         "reportingComponent": _REPORTER,
         "firstTimestamp": moment, "lastTimestamp": moment, "count": 1,
     }  # fmt: skip
+
+
+class Events:
+    """Posts events; one that cannot be posted is only logged."""
+
+    def __init__(self, cluster: Cluster, now: Callable[[], str] = utc_now) -> None:
+        self._cluster, self._now = cluster, now
+
+    async def post(self, subject: Subject, reason: str, message: str, *, warning: bool) -> None:
+        """One more event about the subject."""
+        event = new_event(subject, reason, message, warning=warning, moment=self._now())
+        try:
+            await self._cluster.post_event(subject.namespace, event)
+        except ClusterError as error:
+            _log.warning("event on %s %s/%s not posted: %s", subject.kind, subject.namespace, subject.name, error)

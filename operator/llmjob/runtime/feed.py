@@ -9,15 +9,12 @@ import kopf
 
 from llmjob.names import GROUP, PLURAL, VERSION
 from llmjob.runtime.cluster import Cluster, ClusterError
-from llmjob.runtime.paths import JOBS, NODES, config_map_path
-from llmjob.runtime.settings import Settings, SettingsError, config_map_of, read_settings, text_of
+from llmjob.runtime.paths import JOBS, NODES
+from llmjob.runtime.settings_feed import SettingsFeed
 from llmjob.runtime.views import Key
 from llmjob.runtime.world import World
 
 _log: Final = logging.getLogger(__name__)
-# A file is a local read; a ConfigMap costs the API server a request.
-_FILE_INTERVAL: Final = 1.0
-_CONFIG_MAP_INTERVAL: Final = 5.0
 _NOT_FOUND: Final = 404
 
 
@@ -37,11 +34,11 @@ class Feed:
         world: World,
         cluster: Cluster,
         *,
-        settings: str | None = None,
+        settings: SettingsFeed | None = None,
         fleet_changed: Callable[[], None] = _nothing,
         job_changed: Callable[[Key], None] = _nothing,
     ) -> None:
-        self._world, self._cluster, self._place = world, cluster, settings
+        self._world, self._cluster, self._settings = world, cluster, settings
         self._fleet_changed, self._job_changed = fleet_changed, job_changed
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
@@ -64,7 +61,8 @@ class Feed:
             ClusterError: when the API server gives no answer.
             SettingsError: when the settings cannot be read.
         """
-        await self._read_settings()
+        if self._settings is not None:
+            await self._settings.start()
         await self.list_all()
 
     async def list_all(self) -> None:
@@ -95,32 +93,6 @@ class Feed:
                 self._fleet_changed()
 
     async def keep_settings(self) -> None:
-        """Read the settings again and again; settings that cannot be read change nothing."""
-        if self._place is None:
-            return
-        interval = _FILE_INTERVAL if config_map_of(self._place) is None else _CONFIG_MAP_INTERVAL
-        while True:
-            await asyncio.sleep(interval)
-            try:
-                if await self._read_settings():
-                    self._fleet_changed()
-            except (SettingsError, ClusterError) as error:
-                _log.warning("settings kept as they were: %s", error)
-
-    async def _read_settings(self) -> bool:
-        """Whether they are others now."""
-        if self._place is None:
-            return False
-        where = config_map_of(self._place)
-        if where is None:
-            settings = await asyncio.to_thread(read_settings, self._place)
-        else:
-            namespace, name = where
-            found = await self._cluster.get(config_map_path(namespace, name))
-            if found is None:
-                raise SettingsError(f"there is no ConfigMap {namespace}/{name}")
-            settings = Settings.from_text(text_of(found))
-        if settings == self._world.settings:
-            return False
-        self._world.settings = settings
-        return True
+        """Follow the settings, where there are any to follow."""
+        if self._settings is not None:
+            await self._settings.keep()

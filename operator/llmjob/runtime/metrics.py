@@ -91,6 +91,20 @@ class Rotations:
         self._total.inc()
 
 
+class SettingsState(Collector):
+    """Whether the settings in force are those that are written."""
+
+    def __init__(self, successful: Callable[[], bool]) -> None:
+        self._successful = successful
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "llmjob_settings_last_reload_successful",
+            "1 where the settings in force are those written, 0 where those cannot be read and older ones stay.",
+            value=self._successful(),
+        )
+
+
 class FleetState(Collector):
     """GPU classes of the moment."""
 

@@ -19,9 +19,14 @@ def job_path(namespace: str, name: str) -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{_quoted(namespace)}/{PLURAL}/{_quoted(name)}"
 
 
+def config_maps_path(namespace: str) -> str:
+    """The path of a namespace's ConfigMaps."""
+    return f"/api/v1/namespaces/{_quoted(namespace)}/configmaps"
+
+
 def config_map_path(namespace: str, name: str) -> str:
     """The path of one ConfigMap."""
-    return f"/api/v1/namespaces/{_quoted(namespace)}/configmaps/{_quoted(name)}"
+    return f"{config_maps_path(namespace)}/{_quoted(name)}"
 
 
 def secrets_path(namespace: str) -> str:

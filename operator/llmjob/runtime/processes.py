@@ -21,10 +21,20 @@ from llmjob.runtime.access import Access, NoCluster, find_access
 from llmjob.runtime.admission import Admission
 from llmjob.runtime.cluster import Cluster, ClusterError, Object
 from llmjob.runtime.controller import Controller
+from llmjob.runtime.events import Events
 from llmjob.runtime.feed import Feed, NotInstalled
-from llmjob.runtime.metrics import Admissions, CertificateState, FleetState, Predictions, ProcessState, Rotations
+from llmjob.runtime.metrics import (
+    Admissions,
+    CertificateState,
+    FleetState,
+    Predictions,
+    ProcessState,
+    Rotations,
+    SettingsState,
+)
 from llmjob.runtime.server import CannotListen, admission_application, health_application, listening
 from llmjob.runtime.settings import SettingsError
+from llmjob.runtime.settings_feed import SettingsFeed
 from llmjob.runtime.tls import Certificate
 from llmjob.runtime.views import JobView, NodeView
 from llmjob.runtime.world import FindJob, World
@@ -72,7 +82,7 @@ def run_webhook(
             metrics.register(ProcessState({"nodes": world.nodes, "llmjobs": world.jobs}))
             metrics.register(CertificateState(lambda: certificate.expiry, lambda: certificate.reloaded))
             metrics.register(FleetState(lambda: world.fleet))
-            feed = Feed(world, cluster, settings=settings)
+            feed = Feed(world, cluster, settings=_followed(settings, world, cluster, metrics))
             certificate.refresh()
 
             answering = asyncio.Event()
@@ -136,8 +146,11 @@ def run_controller(
                 certificates = Certificates(order, cluster, Rotations(metrics))
                 metrics.register(CertificateState(lambda: certificates.expiry))
                 tasks.append(certificates.run)
+            followed = _followed(
+                settings, world, cluster, metrics, changed=controller.fleet_changed, events=Events(cluster)
+            )
             feed = Feed(
-                world, cluster, settings=settings,
+                world, cluster, settings=followed,
                 fleet_changed=controller.fleet_changed, job_changed=controller.job_changed,
             )  # fmt: skip
 
@@ -164,6 +177,23 @@ def _finder(cluster: Cluster) -> FindJob:
         return await cluster.find_job(namespace, name, timeout=timeout)
 
     return find
+
+
+def _followed(
+    place: str | None,
+    world: World,
+    cluster: Cluster,
+    metrics: CollectorRegistry,
+    *,
+    changed: Callable[[], None] | None = None,
+    events: Events | None = None,
+) -> SettingsFeed | None:
+    """The settings at a place, with their metric; None where no place is stated and the defaults hold."""
+    if place is None:
+        return None
+    feed = SettingsFeed(world, cluster, place, changed=changed, events=events)
+    metrics.register(SettingsState(lambda: feed.successful))
+    return feed
 
 
 async def _operate(

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from llmjob.api.reader import BadInput, read_yaml
@@ -21,6 +22,7 @@ CONFIG_MAP_PREFIX: Final = "configmap:"
 _KEY: Final = "settings.yaml"
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST: Final = 24 * _SECONDS["h"]
 
 
 class SettingsError(ValueError):
@@ -37,7 +39,28 @@ def seconds(value: object) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
-Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+def _bounded(value: float) -> float:
+    if not 0 < value <= _LONGEST:
+        raise ValueError("must be longer than nothing and at most 24h")
+    return value
+
+
+def _an_interval(value: float) -> float:
+    """A slip such as 5ms for 5m would keep the API server busy with nothing else."""
+    if value < 1:
+        raise ValueError("must be at least 1s")
+    return value
+
+
+def _a_word(value: object) -> object:
+    """YAML reads a bare off as false."""
+    if isinstance(value, bool):
+        raise ValueError(f"is {str(value).lower()} to YAML; put the word in quotes")  # noqa: TRY004, as above
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(seconds), AfterValidator(_bounded)]
+Interval = Annotated[Duration, AfterValidator(_an_interval)]
 
 
 class _Section(BaseModel):
@@ -47,7 +70,7 @@ class _Section(BaseModel):
 class Views(_Section):
     """How fresh the views are kept, in seconds: a LIST each `list_interval`, denials only up to `max_age`."""
 
-    list_interval: Duration = 300.0
+    list_interval: Interval = 300.0
     max_age: Duration = 600.0
 
 
@@ -67,8 +90,10 @@ class Settings(_Section):
     """Everything an administrator may set; defaults are the contract's."""
 
     enabled: bool = True
-    default_enforcement: Literal["audit", "warn", "enforce", "strict", "off"] = "warn"
-    steering: Literal["exclude", "off"] = "exclude"
+    default_enforcement: Annotated[Literal["audit", "warn", "enforce", "strict", "off"], BeforeValidator(_a_word)] = (
+        "warn"
+    )
+    steering: Annotated[Literal["exclude", "off"], BeforeValidator(_a_word)] = "exclude"
     inventory: Inventory = Inventory()
     views: Views = Views()
 
@@ -156,17 +181,16 @@ def config_map_of(place: str) -> tuple[str, str] | None:
 
 
 def text_of(config_map: Mapping[str, Any]) -> str:
-    """The settings in a ConfigMap: its key settings.yaml, else its only key.
+    """The settings in a ConfigMap, under its key settings.yaml.
 
     Raises:
-        SettingsError: when it holds several keys and none of that name.
+        SettingsError: when it has no such key.
     """
     data = config_map.get("data") or {}
-    if _KEY in data or len(data) == 0:
-        return str(data.get(_KEY, ""))
-    if len(data) > 1:
-        raise SettingsError(f"the ConfigMap holds {', '.join(sorted(data))}; put the settings under {_KEY}")
-    return str(next(iter(data.values())))
+    if _KEY not in data:
+        held = f"; it holds {', '.join(sorted(data))}" if data else ""
+        raise SettingsError(f"the ConfigMap has no key {_KEY}{held}")
+    return str(data[_KEY])
 
 
 def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +205,18 @@ def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _said(error: Any) -> str:  # noqa: ANN401, pydantic's ErrorDetails
-    path = ".".join(str(part) for part in error["loc"])
+    parts = [str(part) for part in error["loc"]]
+    path = ".".join(parts)
     if error["type"] == "extra_forbidden":
-        return f"{path} is unknown"
+        return f"{path} is unknown{_meant(parts)}"
     return f"{path}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _meant(parts: list[str]) -> str:
+    """What an unknown key may have been meant as, else what there is at its place."""
+    section: Any = Settings
+    for part in parts[:-1]:
+        section = next(field.annotation for field in section.model_fields.values() if field.alias == part)
+    known = [str(field.alias) for field in section.model_fields.values()]
+    near = get_close_matches(parts[-1][:64], known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
