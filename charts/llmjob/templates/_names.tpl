@@ -30,7 +30,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 
 {{- define "llmjob.certificate.secret" -}}
-{{- .Values.certificates.secretName | default (printf "%s-webhook-tls" (include "llmjob.fullname" .)) -}}
+{{- /* Not one name for both makers: a Secret that cert-manager leaves behind is not the release's to take over. */ -}}
+{{- $suffix := eq .Values.certificates.mode "certManager" | ternary "cert-manager" "tls" -}}
+{{- .Values.certificates.secretName | default (printf "%s-webhook-%s" (include "llmjob.fullname" .) $suffix) -}}
 {{- end }}
 
 {{- /* The host by which the API server calls the webhook's URL. */ -}}
