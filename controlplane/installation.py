@@ -1,6 +1,5 @@
 """llmjob installed as a user would: the chart by helm, its pods run by the node agent."""
 
-import base64
 import json
 import socket
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from controlplane.kubelet.node import VALUES
-from controlplane.process import Process, ProcessFailed
+from controlplane.process import Process, ProcessFailed, wait_until
 from controlplane.start import ControlPlane
 from controlplane.tools import ROOT
 
@@ -24,6 +23,7 @@ HOST: Final = f"{SERVICE}.{NAMESPACE}.svc"
 SECRET: Final = "llmjob-webhook-tls"
 METRICS_PORT: Final = 9090
 _WAIT: Final = "120s"
+_BUNDLE_SECONDS: Final = 30.0
 
 
 def command() -> str:
@@ -75,13 +75,14 @@ class Installation:
 
     def install(self) -> None:
         """Install the chart with its CRD and wait until every pod is ready."""
-        self._provide_certificate()
         self._helm("install", "--create-namespace")
+        self._wait_for_bundles()
 
     def upgrade(self, values: Mapping[str, object]) -> None:
         """`helm upgrade` with these values beside those that it has (top-level keys replaced), and wait."""
         self._values = {**self._values, **values}
         self._helm("upgrade")
+        self._wait_for_bundles()
 
     def uninstall(self) -> None:
         """Remove the chart's objects; helm leaves the CRD and the namespace."""
@@ -95,26 +96,18 @@ class Installation:
             "--values", str(values), *flags,
         )  # fmt: skip
 
-    def _provide_certificate(self) -> None:
-        directory, client = self._control_plane.directory, self._control_plane.client
-        cert, key = directory / "webhook.crt", directory / "webhook.key"
-        self._control_plane.authority.write_server(cert, key, (HOST,))
-        if not client.exists(f"/api/v1/namespaces/{NAMESPACE}"):
-            client.request("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-        self.put_secret(SECRET, cert.read_bytes(), key.read_bytes())
-        bundle = base64.b64encode(self._control_plane.authority.pem).decode()
-        self._values["certificates"] = {"mode": "existing", "secretName": SECRET}
-        self._values["webhook"]["caBundle"] = bundle
+    def _wait_for_bundles(self) -> None:
+        """Until the controller has written its CA into both webhook configurations."""
+        group = "/apis/admissionregistration.k8s.io/v1"
 
-    def put_secret(self, name: str, certificate: bytes, key: bytes) -> None:
-        """Make or replace a Secret that holds a serving pair."""
-        data = {"tls.crt": base64.b64encode(certificate).decode(), "tls.key": base64.b64encode(key).decode()}
-        secret = {"metadata": {"name": name}, "type": "kubernetes.io/tls", "data": data}
-        client, path = self._control_plane.client, f"/api/v1/namespaces/{NAMESPACE}/secrets"
-        if client.exists(f"{path}/{name}"):
-            client.request("PUT", f"{path}/{name}", secret)
-        else:
-            client.request("POST", path, secret)
+        def written() -> bool:
+            return all(
+                "caBundle" in entry["clientConfig"]
+                for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+                for entry in self._control_plane.client.request("GET", f"{group}/{kind}/llmjob-admission")["webhooks"]
+            )
+
+        wait_until(written, "the controller's CA in every webhook's caBundle", self.processes, _BUNDLE_SECONDS)
 
     def replicas(self, component: str) -> list[Replica]:
         """The ready pods of the webhook or the controller that are not ending, the oldest first."""

@@ -1,32 +1,35 @@
-"""The installed command's two processes beside a real control plane, with the chart's webhook configurations."""
+"""The chart installed by helm beside a real control plane; its two Deployments run as the chart says."""
 
-import base64
+import http.client
 import itertools
 import json
-import os
+import signal
+import socket
 import ssl
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from controlplane import nodes
-from controlplane.ports import free_ports
-from controlplane.process import Process
+from controlplane.installation import HOST, METRICS_PORT, NAMESPACE, RELEASE, Installation, Replica
 from controlplane.start import ControlPlane
 
-ROOT = Path(__file__).resolve().parents[3]
-HERE = "127.0.0.1"
 COMPLETE = "inventory: {complete: true}\n"
+ADMISSION_PORT = 8443
+COMPONENTS = {"webhook": 2, "controller": 1}
 _COUNTER = itertools.count(1)
+_DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def eventually(condition: Callable[[], Any], timeout: float = 30.0) -> Any:
@@ -38,29 +41,85 @@ def eventually(condition: Callable[[], Any], timeout: float = 30.0) -> Any:
     return found
 
 
+class Direct(http.client.HTTPSConnection):
+    """A connection to an address of the webhook's that expects the Service's name in its certificate."""
+
+    def __init__(self, address: str, port: int, authority: str) -> None:
+        self.trust = ssl.create_default_context(cadata=authority)
+        super().__init__(HOST, port, timeout=10, context=self.trust)
+        self.address = address
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.address, self.port), 10)
+        self.sock = self.trust.wrap_socket(plain, server_hostname=HOST)
+
+
 @dataclass
-class Running:
-    """The two processes, their ports and files."""
+class Copy:
+    """A Deployment beside those of the chart, one replica."""
 
     cluster: ControlPlane
-    webhook: Process
-    controller: Process
-    port: int
-    webhook_metrics: int
-    controller_metrics: int
-    settings: Path
-    cert: Path
-    key: Path
+    release: Installation
+    name: str
+    container: str
 
-    def scrape(self, port: int) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        """All samples of a process, by name and labels."""
-        with urllib.request.urlopen(f"http://{HERE}:{port}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
-        return {
-            (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
+    @property
+    def pod(self) -> dict[str, Any] | None:
+        query = f"labelSelector=app.kubernetes.io/component={self.name}"
+        found = self.cluster.client.request("GET", f"/api/v1/namespaces/{NAMESPACE}/pods?{query}")["items"]
+        return found[0] if found and found[0]["status"].get("podIP") else None
+
+    @property
+    def log(self) -> str:
+        pod = self.pod
+        return self.release.agent.log(pod["metadata"]["name"], self.container) if pod else ""
+
+    @property
+    def address(self) -> str:
+        return str(eventually(lambda: self.pod)["status"]["podIP"])
+
+    def probe(self, name: str) -> int | None:
+        """The status of a probe, None where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}:{METRICS_PORT}/{name}", timeout=2) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except OSError:
+            return None
+
+
+@dataclass
+class Running:
+    """The release, and what tests ask of it."""
+
+    cluster: ControlPlane
+    release: Installation
+
+    def samples(self, component: str) -> list[Samples]:
+        """All samples of each replica, by name and labels."""
+        return [
+            {
+                (sample.name, frozenset(sample.labels.items())): sample.value
+                for family in text_string_to_metric_families(replica.metrics)
+                for sample in family.samples
+            }
+            for replica in self.release.replicas(component)
+        ]
+
+    @property
+    def authority(self) -> str:
+        """The CA by which the API server knows the webhook, PEM."""
+        path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/llmjob-admission"
+        entry = self.cluster.client.request("GET", path)["webhooks"][0]
+        return b64decode(entry["clientConfig"]["caBundle"]).decode()
+
+    def connection(self, replica: Replica | None = None) -> Direct:
+        """A connection to the webhook's Service, or to one replica."""
+        if replica is None:
+            return Direct(self.release.address("webhook"), self.release.service_port, self.authority)
+        return Direct(replica.address, ADMISSION_PORT, self.authority)
 
     def apply(self, *documents: Mapping[str, Any], namespace: str) -> subprocess.CompletedProcess[str]:
         """kubectl apply, as a person would; whether it fails is the test's to judge."""
@@ -119,25 +178,60 @@ class Running:
         labels = {"llmjob.dev/job": job} if job else {}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": wanted}
 
-    def start(self, command: str, metrics_port: int, *more: str) -> Process:
-        """One more process beside the two."""
-        return start(self.cluster, command, metrics_port, self.settings, *more)
+    def pair(self) -> tuple[bytes, bytes]:
+        """A serving certificate by the control plane's own authority, and its key, PEM."""
+        certificate, key = self.cluster.directory / "webhook.crt", self.cluster.directory / "webhook.key"
+        self.cluster.authority.write_server(certificate, key, (HOST,))
+        return certificate.read_bytes(), key.read_bytes()
 
-    @staticmethod
-    def is_ready(process: Process, port: int) -> bool:
-        return ready(process, port)
+    def put_secret(self, name: str, certificate: bytes, key: bytes) -> None:
+        """Make or replace a Secret that holds a serving pair."""
+        data = {"tls.crt": b64encode(certificate).decode(), "tls.key": b64encode(key).decode()}
+        secret = {
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "kubernetes.io/tls", "data": data,
+        }  # fmt: skip
+        self.cluster.kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=json.dumps(secret))
 
-    @staticmethod
-    def probe(port: int, name: str) -> int | None:
-        """The status of a probe, None where nobody answers."""
+    @contextmanager
+    def copy(self, component: str, change: Callable[[dict[str, Any]], None]) -> Iterator[Copy]:
+        """The same pod once more, its spec changed; it is in no Service."""
+        client, name = self.cluster.client, f"copy-{next(_COUNTER)}"
+        found = client.request("GET", f"{_DEPLOYMENTS}/{RELEASE}-{component}")
+        spec = found["spec"]
+        spec["replicas"] = 1
+        labels = {"app.kubernetes.io/component": name}
+        spec["selector"] = {"matchLabels": labels}
+        spec["template"]["metadata"] = {"labels": labels}
+        change(spec["template"]["spec"])
+        client.request("POST", _DEPLOYMENTS, {"metadata": {"name": name}, "spec": spec})
         try:
-            with urllib.request.urlopen(f"http://{HERE}:{port}/{name}", timeout=2) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code
-        except OSError:
-            return None
+            yield Copy(self.cluster, self.release, name, component)
+        finally:
+            client.request("DELETE", f"{_DEPLOYMENTS}/{name}?propagationPolicy=Background")
+
+    def containers(self, component: str) -> list[dict[str, Any]]:
+        """The containerStatus of each pod of a component, with its pod's name as `pod`."""
+        query = f"labelSelector=app.kubernetes.io/component={component}"
+        found = self.cluster.client.request("GET", f"/api/v1/namespaces/{NAMESPACE}/pods?{query}")["items"]
+        return [
+            {**item, "pod": pod["metadata"]["name"]}
+            for pod in found
+            for item in pod["status"].get("containerStatuses", [])
+        ]
+
+    def signal(self, pod: str, component: str, number: signal.Signals) -> None:
+        self.release.agent.signal(pod, component, number)
+
+    @contextmanager
+    def away(self, component: str) -> Iterator[None]:
+        """No replica of it while the block runs."""
+        self.release.scale(component, 0)
+        try:
+            eventually(lambda: not self.containers(component))
+            yield
+        finally:
+            self.release.scale(component, COMPONENTS[component])
+            eventually(lambda: len(self.release.replicas(component)) == COMPONENTS[component], 60)
 
     @staticmethod
     def eventually(condition: Callable[[], Any], timeout: float = 30.0) -> Any:
@@ -161,18 +255,45 @@ class Running:
         return status
 
     def wait_for_denial(self, namespace: str = "marker") -> None:
-        """Until the API server and the webhook know of new settings or labels: what is surely refused is refused."""
-        wrong = json.dumps(self.llmjob("marker", pool="small", parameters="405B"))
+        """Until the API server and every replica know of new settings or labels: what is surely refused is refused."""
+        wrong = self.llmjob("marker", pool="small", parameters="405B")
 
         def refused() -> bool:
             answer = self.cluster.kubectl("create", "--dry-run=server", "-n", namespace, "-f", "-",
-                                          stdin=wrong, check=False)  # fmt: skip
+                                          stdin=json.dumps(wrong), check=False)  # fmt: skip
             return "denied the request" in answer.stderr
 
         eventually(refused, 60)
+        wrong["metadata"]["namespace"] = namespace
+        request = {
+            "uid": "1", "operation": "CREATE", "namespace": namespace, "object": wrong,
+            "resource": {"group": "llmjob.dev", "version": "v1alpha1", "resource": "llmjobs"},
+        }  # fmt: skip
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+        def all_refuse() -> bool:
+            return not any(self.answer(review, replica)["response"]["allowed"] for replica in self.replicas())
+
+        eventually(all_refuse, 60)
+
+    def replicas(self) -> list[Replica]:
+        """The webhook's."""
+        return self.release.replicas("webhook")
+
+    def answer(self, review: Mapping[str, Any], replica: Replica) -> dict[str, Any]:
+        """What one replica answers to a review of an LLMJob at level enforce."""
+        connection = self.connection(replica)
+        try:
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", "/v1/enforce/llmjobs/validate", json.dumps(review).encode(), headers)
+            found = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        assert isinstance(found, dict)
+        return found
 
     def set_settings(self, text: str) -> None:
-        self.settings.write_text(text, encoding="utf-8")
+        self.release.set_settings(text)
 
 
 FLEET: tuple[tuple[str, nodes.Card, int, str, dict[str, str]], ...] = (
@@ -185,59 +306,17 @@ FLEET: tuple[tuple[str, nodes.Card, int, str, dict[str, str]], ...] = (
 
 
 @pytest.fixture(scope="session")
-def running(control_plane: ControlPlane) -> Iterator[Running]:
-    """CRD, nodes of four pools, webhook, controller and the rendered configurations; the inventory is complete."""
-    directory = control_plane.directory
-    control_plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    control_plane.kubectl("wait", "--for=condition=Established", "crd/llmjobs.llmjob.dev", "--timeout=30s")
+def running(control_plane: ControlPlane) -> Running:
+    """Nodes of four pools, and the chart installed by helm; the inventory is complete."""
     for name, card, count, pool, more in FLEET:
         node = nodes.node(name, card, count, extra_labels={"pool": pool, **more})
         control_plane.client.request("POST", "/api/v1/nodes", node)
-    settings, cert, key = directory / "settings.yaml", directory / "webhook.crt", directory / "webhook.key"
-    settings.write_text(COMPLETE, encoding="utf-8")
-    control_plane.authority.write_server(cert, key, (HERE,))
-    port, webhook_metrics, controller_metrics = free_ports(3)
-    webhook = start(control_plane, "webhook", webhook_metrics, settings,
-                    "--port", str(port), "--tls-cert", str(cert), "--tls-key", str(key))  # fmt: skip
-    controller = start(control_plane, "controller", controller_metrics, settings)
-    found = Running(control_plane, webhook, controller, port, webhook_metrics, controller_metrics, settings, cert, key)
-    try:
-        eventually(lambda: ready(webhook, webhook_metrics) and ready(controller, controller_metrics), 60)
-        bundle = base64.b64encode(control_plane.authority.pem).decode()
-        rendered = control_plane.helm(
-            "template", "llmjob", str(ROOT / "charts" / "llmjob"), "--namespace", "llmjob-system",
-            "--set", f"webhook.url=https://{HERE}:{port}", "--set", f"webhook.caBundle={bundle}",
-            "--set", "webhook.enabled=false", "--set", "controller.enabled=false",
-            "--show-only", "templates/mutating.yaml", "--show-only", "templates/validating.yaml",
-        ).stdout  # fmt: skip
-        control_plane.kubectl("apply", "-f", "-", stdin=rendered)
-        marker = {"metadata": {"name": "marker", "labels": {"llmjob.dev/enforcement": "enforce"}}}
-        control_plane.client.request("POST", "/api/v1/namespaces", marker)
-        found.wait_for_denial()
-        yield found
-    finally:
-        control_plane.kubectl(
-            "delete", "--ignore-not-found", "--wait=false",
-            "validatingwebhookconfiguration/llmjob-admission", "mutatingwebhookconfiguration/llmjob-admission",
-            check=False,
-        )  # fmt: skip
-        for process in (webhook, controller):
-            process.stop()
-
-
-def start(cluster: ControlPlane, command: str, metrics_port: int, settings: Path, *more: str) -> Process:
-    """A process of the installed command."""
-    arguments = [
-        sys.executable, "-m", "llmjob", command, "--kubeconfig", str(cluster.kubeconfig), "--settings", str(settings),
-        "--host", HERE, "--metrics-port", str(metrics_port), *more,
-    ]  # fmt: skip
-    log = cluster.directory / f"{command}-{metrics_port}.log"
-    return Process(command, arguments, log, {**os.environ, "PYTHONSAFEPATH": "1"})
-
-
-def ready(process: Process, port: int) -> bool:
-    process.check()
-    return Running.probe(port, "readyz") == 200
+    found = Running(control_plane, Installation(control_plane, {"inventory": {"complete": True}}))
+    found.release.install()
+    marker = {"metadata": {"name": "marker", "labels": {"llmjob.dev/enforcement": "enforce"}}}
+    control_plane.client.request("POST", "/api/v1/namespaces", marker)
+    found.wait_for_denial()
+    return found
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """The webhook over raw HTTPS: broken reviews, other paths, certificates that change under it."""
 
-import http.client
 import json
+import socket
 import ssl
 from typing import Any
 
 import pytest
+
+from controlplane.installation import HOST, NAMESPACE, SECRET
 
 REVIEW: dict[str, Any] = {
     "apiVersion": "admission.k8s.io/v1",
@@ -24,8 +26,7 @@ PODS = "/v1/warn/pods/validate"
 def ask(
     running: Any, path: str, body: bytes | None, *, method: str = "POST", content: str = "application/json"
 ) -> tuple[int, str]:
-    context = ssl.create_default_context(cafile=str(running.cluster.ca))
-    connection = http.client.HTTPSConnection("127.0.0.1", running.port, timeout=10, context=context)
+    connection = running.connection()
     try:
         connection.request(method, path, body, {"Content-Type": content})
         answer = connection.getresponse()
@@ -83,33 +84,58 @@ def test_a_body_of_eight_mebibytes_is_read_and_a_larger_one_refused(running: Any
     assert ask(running, PODS, changed(object={"metadata": {}, "filler": filler + "x" * 1024}))[0] == 413
 
 
-def served(running: Any) -> bytes | None:
-    context = ssl.create_default_context(cafile=str(running.cluster.ca))
-    connection = http.client.HTTPSConnection("127.0.0.1", running.port, timeout=10, context=context)
+def served(running: Any, replica: Any) -> bytes:
+    connection = running.connection(replica)
     connection.connect()
     found = connection.sock.getpeercert(binary_form=True)
     connection.close()
-    return bytes(found) if found else None
+    return bytes(found)
 
 
-def test_a_renewed_certificate_is_served_and_open_connections_stay(running: Any) -> None:
-    context = ssl.create_default_context(cafile=str(running.cluster.ca))
-    kept = http.client.HTTPSConnection("127.0.0.1", running.port, timeout=10, context=context)
+def test_a_renewed_certificate_is_served_by_each_replica_and_open_connections_stay(running: Any) -> None:
+    replicas = running.replicas()
+    assert len(replicas) == 2
+    kept = running.connection(replicas[0])
     kept.request("POST", PODS, json.dumps(REVIEW).encode(), {"Content-Type": "application/json"})
     assert kept.getresponse().read()
-    before = served(running)
-    running.cluster.authority.write_server(running.cert, running.key, ("127.0.0.1",))
-    running.eventually(lambda: served(running) != before)
+    before = served(running, replicas[0])
+    assert served(running, replicas[1]) == before
+    running.cluster.client.request("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/{SECRET}")
+    running.eventually(lambda: trusted(running, replicas[0]) != before)
+    running.eventually(lambda: trusted(running, replicas[1]) == served(running, replicas[0]))
     kept.request("POST", PODS, json.dumps(REVIEW).encode(), {"Content-Type": "application/json"})
     assert kept.getresponse().status == 200
     kept.close()
+    running.wait_for_denial()
+
+
+def trusted(running: Any, replica: Any) -> bytes | None:
+    """What it serves, once the API server's caBundle proves that; None while that changes."""
+    try:
+        return served(running, replica)
+    except ssl.SSLCertVerificationError:
+        return None
 
 
 def test_a_pair_that_does_not_match_changes_nothing(running: Any) -> None:
-    before = served(running)
-    key = running.key.read_bytes()
-    running.cluster.authority.write_server(running.cluster.directory / "other.crt", running.key, ("127.0.0.1",))
-    running.eventually(lambda: "the old pair stays" in running.webhook.log.read_text())
-    assert served(running) == before
-    running.key.write_bytes(key)
-    assert ask(running, PODS, json.dumps(REVIEW).encode())[0] == 200
+    own = f"own-{SECRET}"
+    first, second = (running.pair() for _ in range(2))
+    running.put_secret(own, *first)
+
+    def use_own(spec: dict[str, Any]) -> None:
+        spec["volumes"][0]["secret"]["secretName"] = own
+
+    with running.copy("webhook", use_own) as webhook:
+        running.eventually(lambda: webhook.probe("readyz") == 200, 60)
+        context = ssl.create_default_context(cafile=str(running.cluster.ca))
+
+        def serves() -> str:
+            plain = socket.create_connection((webhook.address, 8443), 10)
+            with context.wrap_socket(plain, server_hostname=HOST) as connection:
+                return ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True) or b"")
+
+        assert serves() in first[0].decode()
+        running.put_secret(own, second[0], first[1])
+        running.eventually(lambda: "the old pair stays" in webhook.log)
+        assert serves() in first[0].decode()
+        assert webhook.probe("readyz") == 200

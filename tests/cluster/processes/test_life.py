@@ -1,89 +1,64 @@
 """Start, stop and hard times of the two processes."""
 
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
-from controlplane.ports import free_ports
+import pytest
 
 Space = Callable[..., str]
 
 
-def ended(running: Any, process: Any) -> None:
-    """It ends by itself within three seconds, in order."""
-    try:
-        running.eventually(lambda: not process.running, 3)
-        assert process._child.poll() == 0, process.tail()
-    finally:
-        process.kill()
+@pytest.mark.parametrize("component", ["controller", "webhook"])
+def test_a_stop_is_orderly_and_quick(running: Any, component: str) -> None:
+    before = running.containers(component)[0]
 
+    def ended() -> dict[str, Any] | None:
+        [now] = [item for item in running.containers(component) if item["pod"] == before["pod"]]
+        return now if now["restartCount"] > before["restartCount"] else None
 
-def test_a_stop_is_orderly_and_quick(running: Any) -> None:
-    [port] = free_ports(1)
-    process = running.start("controller", port)
-    running.eventually(lambda: running.is_ready(process, port), 60)
-    process.signal(signal.SIGTERM)
-    ended(running, process)
-
-
-def test_the_webhook_stops_in_order_too(running: Any) -> None:
-    port, metrics = free_ports(2)
-    process = running.start(
-        "webhook", metrics, "--port", str(port), "--tls-cert", str(running.cert), "--tls-key", str(running.key)
-    )
-    running.eventually(lambda: running.is_ready(process, metrics), 60)
-    process.signal(signal.SIGTERM)
-    ended(running, process)
+    running.signal(before["pod"], component, signal.SIGTERM)
+    asked = time.monotonic()
+    now = running.eventually(ended)
+    assert time.monotonic() - asked < 3
+    assert now["lastState"]["terminated"]["exitCode"] == 0
+    running.eventually(lambda: all(item["ready"] for item in running.containers(component)))
 
 
 def test_the_webhook_is_not_ready_without_a_valid_certificate(running: Any) -> None:
-    port, metrics = free_ports(2)
-    absent = str(running.cluster.directory / "absent.crt")
-    process = running.start(
-        "webhook", metrics, "--port", str(port), "--tls-cert", absent, "--tls-key", str(running.key)
-    )
-    try:
-        running.eventually(lambda: running.probe(metrics, "livez") == 200, 60)
-        assert running.probe(metrics, "readyz") == 503
-    finally:
-        process.stop()
+    def use_none(spec: dict[str, Any]) -> None:
+        spec["volumes"][0]["secret"]["secretName"] = "absent"
+
+    with running.copy("webhook", use_none) as webhook:
+        running.eventually(lambda: webhook.probe("livez") == 200, 60)
+        assert webhook.probe("readyz") == 503
 
 
 def test_jobs_applied_while_the_controller_was_away_get_their_status_when_it_is_back(
     running: Any, space: Space
 ) -> None:
     place = space("warn")
-    running.controller.stop()
-    try:
+    with running.away("controller"):
         running.apply(running.llmjob("gone"), running.llmjob("kept"), namespace=place)
         running.cluster.kubectl("delete", "llmjob", "gone", "-n", place, "--timeout=5s")
         assert "status" not in running.job(place, "kept")
-    finally:
-        running.controller.restart()
     assert running.judged(place, "kept")["status"]["summary"]["reason"] == "Fits"
 
 
 def test_while_the_webhook_is_away_pods_start_and_jobs_are_refused(running: Any, space: Space) -> None:
     place = space("enforce")
-    running.webhook.stop()
-    try:
+    with running.away("webhook"):
         assert running.apply(running.new_pod("worker", "job"), namespace=place).returncode == 0
         answer = running.apply(running.llmjob("job"), namespace=place)
         assert "failed calling webhook" in answer.stderr
-    finally:
-        running.webhook.restart()
-        running.eventually(lambda: running.is_ready(running.webhook, running.webhook_metrics), 60)
     assert running.apply(running.llmjob("job"), namespace=place).returncode == 0
 
 
 def test_while_the_webhook_is_away_warn_refuses_nobody(running: Any, space: Space) -> None:
     place = space("warn")
-    running.webhook.stop()
-    try:
+    with running.away("webhook"):
         assert running.apply(running.llmjob("job"), namespace=place).returncode == 0
-    finally:
-        running.webhook.restart()
-        running.eventually(lambda: running.is_ready(running.webhook, running.webhook_metrics), 60)
 
 
 def test_while_the_webhook_is_away_jobs_may_still_be_labelled_and_deleted(running: Any, space: Space) -> None:
@@ -91,16 +66,12 @@ def test_while_the_webhook_is_away_jobs_may_still_be_labelled_and_deleted(runnin
     held = running.llmjob("job")
     held["metadata"]["finalizers"] = ["example.org/held"]
     assert running.apply(held, namespace=place).returncode == 0
-    running.webhook.stop()
-    try:
+    with running.away("webhook"):
         kubectl = running.cluster.kubectl
         kubectl("label", "llmjob", "job", "-n", place, "team=a")
         kubectl("delete", "llmjob", "job", "-n", place, "--wait=false")
         kubectl("patch", "llmjob", "job", "-n", place, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
         running.eventually(lambda: not running.cluster.client.exists(running.job_path(place, "job")))
-    finally:
-        running.webhook.restart()
-        running.eventually(lambda: running.is_ready(running.webhook, running.webhook_metrics), 60)
 
 
 def test_both_processes_outlive_a_restart_of_the_api_server(running: Any, space: Space) -> None:

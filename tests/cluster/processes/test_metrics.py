@@ -1,9 +1,12 @@
 """Metrics of both processes against a sum that is made anew from what the API server has stored."""
 
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
+
+from controlplane.installation import NAMESPACE
 
 Space = Callable[..., str]
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -54,7 +57,7 @@ def compare(running: Any, place: str) -> Counter[str]:
     """Compare every series of a namespace with its stored jobs; how many there were of each."""
     jobs = running.cluster.client.request("GET", f"/apis/llmjob.dev/v1alpha1/namespaces/{place}/llmjobs")["items"]
     wanted = expected(jobs)
-    samples = running.scrape(running.controller_metrics)
+    samples = running.samples("controller")[0]
     assert of(samples, "llmjob_estimated_gpu_memory_component_bytes", place) == wanted["component_bytes"]
     totals = of(samples, "llmjob_estimated_gpu_memory_bytes", place)
     assert {k: v for k, v in totals.items() if {("measure", "process"), ("bound", "expected")} <= k} == wanted["bytes"]
@@ -83,7 +86,7 @@ def test_predictions_follow_status_through_create_change_and_delete(running: Any
     running.cluster.kubectl("delete", "llmjob", "fits", "not", "-n", place)
 
     def gone() -> bool:
-        return len(of(running.scrape(running.controller_metrics), "llmjob_info", place)) == 1
+        return len(of(running.samples("controller")[0], "llmjob_info", place)) == 1
 
     running.eventually(gone)
     assert compare(running, place) == Counter(component_bytes=0, bytes=0, fits=0, reason=1)
@@ -93,8 +96,7 @@ def test_fleet_series_are_the_nodes_that_there_are(running: Any) -> None:
     items = running.cluster.client.request("GET", "/api/v1/nodes")["items"]
     t4 = [n for n in items if n["metadata"]["labels"].get("nvidia.com/gpu.product") == "Tesla-T4"]
     gpus = sum(int(n["status"]["allocatable"]["nvidia.com/gpu"]) for n in t4)
-    for port in (running.controller_metrics, running.webhook_metrics):
-        samples = running.scrape(port)
+    for samples in (*running.samples("controller"), *running.samples("webhook")):
         assert samples["llmjob_gpu_class_nodes", frozenset({("class", "nvidia-t4")})] == len(t4)
         assert samples["llmjob_gpu_class_gpus", frozenset({("class", "nvidia-t4")})] == gpus
         reported = frozenset({("class", "nvidia-t4"), ("kind", "reported_lower")})
@@ -107,7 +109,7 @@ def test_admissions_are_counted_by_what_was_answered(running: Any, space: Space)
 
     def count(outcome: str, reason: str) -> float:
         wanted = {("webhook", "llmjobs"), ("operation", "CREATE"), ("outcome", outcome), ("reason", reason)}
-        return float(running.scrape(running.webhook_metrics).get((name, frozenset(wanted)), 0.0))
+        return float(sum(samples.get((name, frozenset(wanted)), 0.0) for samples in running.samples("webhook")))
 
     before = count("allowed", "Fits"), count("warned", "Tight"), count("denied", "InsufficientGPUMemory")
     running.apply(running.llmjob("fits", pool="big"), namespace=place)
@@ -118,13 +120,13 @@ def test_admissions_are_counted_by_what_was_answered(running: Any, space: Space)
 
 
 def test_both_processes_say_how_old_their_views_are_and_the_webhook_when_its_certificate_ends(running: Any) -> None:
-    for port in (running.controller_metrics, running.webhook_metrics):
-        samples = running.scrape(port)
+    for samples in (*running.samples("controller"), *running.samples("webhook")):
         for view in ("nodes", "llmjobs"):
             assert 0 <= samples["llmjob_view_age_seconds", frozenset({("view", view)})] < 600
     from cryptography import x509
 
-    certificate = x509.load_pem_x509_certificate(running.cert.read_bytes())
-    samples = running.scrape(running.webhook_metrics)
-    found = samples["llmjob_certificate_expiry_timestamp_seconds", frozenset()]
-    assert found == certificate.not_valid_after_utc.timestamp()
+    secret = running.cluster.client.request("GET", f"/api/v1/namespaces/{NAMESPACE}/secrets/llmjob-webhook-tls")
+    certificate = x509.load_pem_x509_certificate(b64decode(secret["data"]["tls.crt"]))
+    for samples in running.samples("webhook"):
+        found = samples["llmjob_certificate_expiry_timestamp_seconds", frozenset()]
+        assert found == certificate.not_valid_after_utc.timestamp()
