@@ -68,5 +68,5 @@ subjects:
 - apiGroups: [""]
   resources: [configmaps]
   resourceNames: [{{ include "llmjob.fullname" . }}-settings]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}
