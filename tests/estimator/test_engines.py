@@ -74,6 +74,17 @@ def test_other_engines_do_not_know_llama_cpps_cache_types() -> None:
         assert found.field == "spec.inference.kvCacheDtype"
 
 
+def test_a_long_context_does_not_make_a_prompt_long() -> None:
+    """Transformers takes a prompt whole, but no prompt of 131,072 tokens is sure to come."""
+    whole = serve(Inference(engine="Transformers", max_model_len=131072))
+    stated = serve(Inference(engine="Transformers", max_model_len=131072, input_length=131072))
+    name = ComponentName.ACTIVATIONS
+    assert whole.component(name).lower == 0 < stated.component(name).lower
+    assert whole.component(name).upper == stated.component(name).upper
+    held = whole.component(ComponentName.WEIGHTS).lower + whole.component(ComponentName.KV_CACHE).lower
+    assert held <= whole.per_gpu.lower < stated.per_gpu.lower
+
+
 def test_llama_cpp_keeps_the_latent_of_mla_and_transformers_expand_it() -> None:
     """32,768 tokens of DeepSeek-V3 log 2.144 GiB as latents; expanded they are 192 + 128 elements a head."""
     latent = cache(Inference(engine="LlamaCpp", max_model_len=32768), DEEPSEEK)

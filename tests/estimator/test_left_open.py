@@ -67,6 +67,14 @@ def test_a_strategy_that_is_not_stated_is_named(model: Model, degrees: Paralleli
     assert not [warning for warning in alone.warnings if "strategy" in warning]
 
 
+@pytest.mark.parametrize("objective", ["DPO", "GRPO", "RewardModel"])
+def test_an_objective_that_needs_more_than_the_model_is_named(objective: str) -> None:
+    found = answer(MODEL, FineTuning(method="Full", objective=objective))
+    assert [warning for warning in found.warnings if warning.startswith(f"{objective} counts as SFT")]
+    for known in (None, "SFT", "Pretrain"):
+        assert not answer(MODEL, FineTuning(method="Full", objective=known)).warnings
+
+
 def test_a_checkpoint_that_is_trained_in_sixteen_bit_does_not_speak_for_qlora() -> None:
     config = {**LLAMA_8B, "quantization_config": {"quant_method": "mxfp4"}}
     found = answer(Model(name="m", source=ModelSource.CONFIG, architecture=read_architecture(config)), FineTuning())

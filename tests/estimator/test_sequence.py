@@ -75,6 +75,26 @@ def test_another_quantization_than_the_checkpoints_is_another_checkpoint() -> No
     assert cache(STATED[0], Inference(max_model_len=8192), quantization="FP8").expected == ONE // 2
 
 
+@pytest.mark.parametrize(
+    ("version", "dtype", "low", "high"),
+    [("0.11", None, 656, 1152), ("0.19", None, 1152, 1152), ("0.11", "BF16", 1152, 1152), ("0.11", "FP8", 656, 656)],
+)
+def test_sparse_attention_was_eight_bit_by_default_in_versions_between(
+    version: str, dtype: str | None, low: int, high: int
+) -> None:
+    """Of a token DeepSeek-V3.2 keeps 576 elements or 656 bytes a layer, and 132 bytes of the indexer."""
+    config = {
+        "model_type": "deepseek_v32", "hidden_size": 7168, "num_hidden_layers": 61, "num_attention_heads": 128,
+        "vocab_size": 129280, "torch_dtype": "bfloat16",
+    }  # fmt: skip
+    model = Model(name="m", source=ModelSource.CONFIG, architecture=read_architecture(config))
+    task = Inference(engine="vLLM", engine_version=version, max_model_len=8192, kv_cache_dtype=dtype)
+    found = estimate(model, task)
+    assert isinstance(found, Estimate)
+    kept = found.component(ComponentName.KV_CACHE)
+    assert (kept.lower, kept.upper) == (8192 * 61 * (low + 132), 8192 * 61 * (high + 132))
+
+
 @pytest.mark.parametrize("engine", ["SGLang", "TGI", "TensorRTLLM"])
 def test_other_paged_engines_may_follow_the_checkpoint(engine: str) -> None:
     assert cache(STATED[1], Inference(engine=engine, max_model_len=8192)) == Interval(ONE // 2, ONE, ONE)

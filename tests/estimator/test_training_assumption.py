@@ -111,6 +111,48 @@ def test_kbit_preparation_makes_the_rest_fp32_unless_shards_or_the_job_forbid_it
     assert {setting.elements.others for setting in settings(task)} == {2, 4}
 
 
+@pytest.mark.parametrize("strategy", [None, "FSDP"])
+def test_weights_whose_dtype_is_not_stated_may_be_loaded_in_16_bit(strategy: str | None) -> None:
+    """Transformers 4 loads FP32 where nothing else is asked for, 5 as stored."""
+    task = FineTuning(method="Full", precision="BF16Mixed", sharding=Sharding(strategy=strategy))
+    assert {setting.elements.matrices for setting in settings(task)} == {2, 4}
+    assert expected(task).elements.matrices == 4
+    assert {setting.elements.matrices for setting in settings(task, dtype="FP32")} == {4}
+
+
+def test_a_length_that_is_not_stated_is_no_length_that_sequences_have() -> None:
+    assert min(values(settings(FineTuning(method="Full", packing=True)), "length")) == 1
+    assert min(values(settings(FineTuning(method="Full", packing=True, sequence_length=512)), "length")) == 512
+
+
+@pytest.mark.parametrize(
+    ("framework", "dtype", "sizes"),
+    [
+        (None, None, {2, 4}),
+        ("Torchtune", None, {2, 4}),
+        ("Unsloth", None, {2, 4}),
+        ("Transformers", None, {4}),
+        ("TRL", None, {4}),
+        ("Torchtune", "FP32", {4}),
+        ("Transformers", "BF16", {2}),
+    ],
+)
+def test_an_adapter_whose_dtype_is_not_stated_may_be_16_bit_but_with_peft(
+    framework: str | None, dtype: str | None, sizes: set[int]
+) -> None:
+    adapter = Adapter(rank=8, dtype=dtype)
+    found = settings(FineTuning(method="LoRA", framework=framework, optimizer="AdamW", adapter=adapter))
+    assert values(found, "adapter_bytes") == {setting.optimizer.gradient for setting in found} == sizes
+    assert found[0].adapter_bytes == max(sizes)
+
+
+@pytest.mark.parametrize(("framework", "perhaps"), [("Unsloth", True), (None, True), ("Transformers", False)])
+def test_unsloth_may_keep_the_inputs_of_layers_in_host_memory(framework: str | None, perhaps: bool) -> None:  # noqa: FBT001
+    found = settings(FineTuning(method="LoRA", framework=framework))
+    assert any("Activations" in setting.offload for setting in found) == perhaps
+    assert found[0].offload == frozenset()
+
+
 def test_a_checkpoints_own_quantization_counts_and_a_stated_one_counts_more() -> None:
     assert MODEL.architecture is not None
     stored = replace(MODEL.architecture, quantization=QuantizationConfig(method="GPTQ", bits=4, group=128))

@@ -84,6 +84,8 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
         )
         + rule.fixed * GiB
     )
+    # An engine that takes whole prompts needs little for short ones, however long a sequence may become.
+    sure = 0 if rule.step == 0 and task.input_length is None else step
     weights = Part.of(ComponentName.WEIGHTS, held.memory, held.basis)
     if task.engine in PLACES_LAYERS:
         weights, least = replace(weights, lower=0, below=0), 0
@@ -94,10 +96,10 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
         Part(name=ComponentName.KV_CACHE, lower=least, expected=cached, upper=cached, basis=Basis.MODELLED),
         Part(
             name=ComponentName.ACTIVATIONS,
-            lower=step,
+            lower=sure,
             expected=step,
             upper=step,
-            below=ceil(rule.spread[0] * step),
+            below=ceil(rule.spread[0] * sure),
             above=ceil(rule.spread[1] * step),
             basis=Basis.RULE_OF_THUMB,
         ),

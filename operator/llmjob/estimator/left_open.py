@@ -51,6 +51,8 @@ def assumed(task: Task) -> tuple[str, ...]:
     found = []
     if task.method == "Freeze":
         found.append("which layers Freeze trains is not stated: all of them count, and none is sure")
+    if task.objective not in {None, "SFT", "Pretrain"}:
+        found.append(f"{task.objective} counts as SFT: a reference model, a reward model or rollouts come on top")
     sharding = task.sharding or Sharding()
     ranks = (sharding.degree or task.parallelism.data) * task.parallelism.context
     if sharding.strategy is None and ranks > 1:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Final, Self
 
 from llmjob.estimator.architecture import Architecture
+from llmjob.estimator.block import LatentAttention
 from llmjob.estimator.degrees import counts_decode_context
 from llmjob.estimator.kv_cache import Pages, kv_bytes_per_token, kv_cache_bytes
 from llmjob.estimator.model import Model
@@ -20,7 +21,7 @@ _LENGTH_UNKNOWN: Final = 2048  # tokens; the length that the simple method count
 class Sequences:
     """`number` sequences of `length` tokens, kept as `pages` says (its step is set anew for each question).
 
-    `kindest`: with the checkpoint's own dtype of K and V, where the engine may follow it.
+    `kindest`: in FP8, where the engine may take it; `scheme`: the checkpoint says so.
     """
 
     architecture: Architecture
@@ -28,18 +29,18 @@ class Sequences:
     number: int
     pages: Pages
     kindest: Pages
+    scheme: bool
 
     def paged(self, *, hybrid: bool, group_ratio: Fraction, checkpoint_cache: str) -> Self:
         """The same, kept as an engine's version does: whether windows end what a layer keeps, how kinds are grouped.
 
-        `checkpoint_cache`: whether it follows the checkpoint's dtype of K and V: `never`, `either` or `always`.
+        `checkpoint_cache`: whether it follows the checkpoint's dtype of K and V: `never`, `either` or `always`. With
+        `either`, sparse attention may be FP8 by default, too ("For DeepSeekV3.2, we use a custom fp8 format as
+        default" in vLLM 0.11; SGLang's choice goes by the GPU).
         """
         pages, kindest = (replace(each, hybrid=hybrid, group_ratio=group_ratio) for each in (self.pages, self.kindest))
-        return replace(
-            self,
-            pages=kindest if checkpoint_cache == "always" else pages,
-            kindest=pages if checkpoint_cache == "never" else kindest,
-        )
+        likely = kindest if self.scheme and checkpoint_cache == "always" else pages
+        return replace(self, pages=likely, kindest=kindest if checkpoint_cache == "either" else likely)
 
     @property
     def bytes_per_token(self) -> int | None:
@@ -90,10 +91,13 @@ def asked_sequences(architecture: Architecture, model: Model, task: Inference) -
         pipeline=degrees.pipeline,
         decode_context=degrees.decode_context if counts_decode_context(task) else 1,
     )
-    scheme = cache_scheme(model, task)
-    kindest = replace(pages, kv_dtype=scheme) if scheme == "FP8" else pages
+    scheme = cache_scheme(model, task) == "FP8"
+    sparse = any(
+        isinstance(run.block.mixer, LatentAttention) and run.block.mixer.index_dim for run in architecture.layers
+    )
+    kindest = replace(pages, kv_dtype="FP8") if scheme or (sparse and _is_open(task.kv_cache_dtype)) else pages
     number = (task.concurrency or 1) * (task.batch_size or 1)
-    return Sequences(architecture, length, number, pages, kindest), warnings
+    return Sequences(architecture, length, number, pages, kindest, scheme), warnings
 
 
 def cache_dtype(model: Model, architecture: Architecture, task: Inference) -> str:
@@ -107,8 +111,8 @@ def cache_scheme(model: Model, task: Inference) -> str | None:
     config = model.architecture.quantization if model.architecture else None
     if config is None or model.quantization not in {None, config.method}:
         return None
-    return config.cache if task.kv_cache_dtype is None or _is_open(task.kv_cache_dtype) else None
+    return config.cache if _is_open(task.kv_cache_dtype) else None
 
 
-def _is_open(kv_cache_dtype: str) -> bool:
-    return kv_cache_dtype.casefold() == "auto"
+def _is_open(kv_cache_dtype: str | None) -> bool:
+    return kv_cache_dtype is None or kv_cache_dtype.casefold() == "auto"

@@ -5,7 +5,7 @@ The first setting is the expected one; the kindest and the harshest of all give 
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from llmjob.estimator import training_profile
 from llmjob.estimator.block import Attention
@@ -25,9 +25,15 @@ from llmjob.estimator.training_setting import Logits, Optimizer, Setting, Shards
 from llmjob.estimator.vocabulary import ADAPTER_METHODS, SHARDS_GRADIENTS, SHARDS_STATES, SHARDS_WEIGHTS
 
 _Value = TypeVar("_Value")
+_End: TypeAlias = Literal["expected", "kindest", "harshest"]
 
 _RANKS: Final = (16, 8, 64)
 _FIRST_TARGETS: Final = ("q_proj", "v_proj", "query_key_value", "c_attn", "Wqkv", "qkv_proj", "W_pack")
+# Unsloth's own checkpointing, its default, keeps the inputs of layers in host memory (use_gradient_checkpointing =
+# "unsloth" of get_peft_model); without a framework it may be Unsloth.
+_OFFLOADING: Final = frozenset({"Unsloth", None})
+_PEFT: Final = frozenset({"Transformers", "TRL"})
+_OFFLOADED: Final = frozenset({"Activations"})
 _ALL_TARGETS: Final = ("all-linear",)
 _DEFAULT_LENGTH: Final = 2048
 _WITHOUT_FLASH: Final = ("T4", "V100")  # no flash kernel before Ampere
@@ -144,19 +150,20 @@ class _Builder:
     adapter: Adapter | None
     choices: _Open
 
-    def setting(self, numbers: HeldNumbers, end: Literal["expected", "kindest", "harshest"]) -> Setting:
+    def setting(self, numbers: HeldNumbers, end: _End) -> Setting:
         task, adapter, choices = self.task, self.adapter, self.choices
         kernel, masks = getattr(choices.kernel, end)
         rank, targets = getattr(choices.adapter, end)
+        size = _adapter_bytes(adapter, task.framework, end)
         return Setting(
             elements=numbers.elements,
-            optimizer=_optimizer(getattr(choices.optimizer, end), numbers, adapter),
+            optimizer=_optimizer(getattr(choices.optimizer, end), numbers, None if adapter is None else size),
             logits=_logits_of(getattr(choices.logits, end), numbers, self.model),
             batch=task.micro_batch_size or 1,
             length=getattr(choices.length, end),
             trains_base=adapter is None,
             quantized=adapter is not None and is_quantized(self.model, task),
-            adapter_bytes=_adapter_bytes(adapter),
+            adapter_bytes=size,
             adapter_rank=rank,
             adapter_dropout=bool(adapter and adapter.dropout),
             targets=targets,
@@ -173,7 +180,8 @@ class _Builder:
             tensor=task.parallelism.tensor,
             sequence_parallel=getattr(choices.sequence_parallel, end),
             pipeline=task.parallelism.pipeline,
-            offload=frozenset(task.offload),
+            offload=frozenset(task.offload)
+            | (_OFFLOADED if end == "kindest" and task.framework in _OFFLOADING else set()),
         )
 
 
@@ -223,9 +231,10 @@ def _optimizers(task: FineTuning, rule: FrameworkRule) -> _Choice[_States]:
     )
 
 
-def _optimizer(states: _States, numbers: HeldNumbers, adapter: Adapter | None) -> Optimizer:
-    size = _adapter_bytes(adapter) if adapter else numbers.trained
-    gradient = size if adapter else numbers.gradient
+def _optimizer(states: _States, numbers: HeldNumbers, adapter: int | None) -> Optimizer:
+    """Bytes per trainable parameter; `adapter`: of an adapter's element, None where the base trains."""
+    size = adapter or numbers.trained
+    gradient = adapter or numbers.gradient
     return Optimizer(
         gradient=gradient if states.gradients else 0,
         states=states.amount * (size if states.in_elements else 1) + numbers.masters,
@@ -290,9 +299,10 @@ def _logits_of(logits: tuple[Fraction, int], numbers: HeldNumbers, model: Model)
 
 
 def _lengths(task: FineTuning) -> _Choice[int]:
-    """Tokens of a sequence on this rank; a stated maximum may be longer than any sample."""
+    """Tokens of a sequence on this rank; a maximum may be longer than any sample, and one not stated is no length."""
     length = -(-(task.sequence_length or _DEFAULT_LENGTH) // task.parallelism.context)
-    return _Choice(expected=length, kindest=length if has_equal_lengths(task) else 1, harshest=length)
+    sure = task.sequence_length is not None and has_equal_lengths(task)
+    return _Choice(expected=length, kindest=length if sure else 1, harshest=length)
 
 
 def _trained(adapter: Adapter | None) -> _Choice[tuple[int, tuple[str, ...]]]:
@@ -314,5 +324,8 @@ def _saved(adapter: Adapter | None) -> _Choice[tuple[str, ...]]:
     return _Choice(expected=names, kindest=(), harshest=names)
 
 
-def _adapter_bytes(adapter: Adapter | None) -> int:
-    return 2 if adapter and adapter.dtype in {"BF16", "FP16"} else 4
+def _adapter_bytes(adapter: Adapter | None, framework: str | None, end: _End) -> int:
+    """FP32, to which PEFT turns them unless it is told otherwise, or 16 bit at the kindest where others decide."""
+    if adapter is None or adapter.dtype is None:
+        return HALF if end == "kindest" and framework not in _PEFT else SINGLE
+    return HALF if adapter.dtype in {"BF16", "FP16"} else SINGLE

@@ -46,9 +46,10 @@ def held_numbers(model: Model, task: FineTuning, rule: FrameworkRule) -> tuple[H
     if task.precision in {"BF16", "FP16"}:
         return (pure,)
     mixed = _mixed(model, task)
-    if task.precision or model.dtype == "FP32":
+    if model.dtype == "FP32":
         return mixed[:1]
-    return (*mixed, pure)
+    # In which dtype the weights are loaded where that is not stated varies: FP32 in Transformers 4, as stored in 5.
+    return mixed if task.precision else (*mixed, pure)
 
 
 def _mixed(model: Model, task: FineTuning) -> tuple[HeldNumbers, ...]:
