@@ -10,7 +10,7 @@ from controlplane.build import BuildFailed
 from controlplane.cache import NotEnoughDisk
 from controlplane.process import ProcessFailed
 from controlplane.toolchain import NoToolchain
-from controlplane.tools import UnknownKubernetes
+from controlplane.tools import PROMETHEUS, UnknownKubernetes, chosen
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         if options.command == "build":
-            binaries.ensure(quiet=options.quiet)
+            # Prometheus last: nothing else needs it, and an interrupted build leaves a control plane that starts.
+            binaries.ensure((*chosen(), PROMETHEUS), quiet=options.quiet)
             return 0
         if options.command == "up":
             return up.main(fleet=options.fleet, quiet=options.quiet)

@@ -89,7 +89,8 @@ def _build_tool(go: str, tool: Tool, names: list[str], directory: Path, environm
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     # One `go build` for all the commands of a module: they share most packages and link side by side.
-    command = [go, "build", "-ldflags", tool.ldflags, "-o", f"{unfinished}/", *(tool.packages[n] for n in names)]
+    flags = ["-ldflags", tool.ldflags, "-o", f"{unfinished}/", *(["-tags", tool.tags] if tool.tags else ())]
+    command = [go, "build", *flags, *(tool.packages[name] for name in names)]
     answer = subprocess.run(command, cwd=tool.directory, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise BuildFailed(f"{tool.name} {tool.version} did not build:\n{answer.stderr.strip()[-3000:]}")

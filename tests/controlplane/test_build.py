@@ -6,7 +6,7 @@ import pytest
 from controlplane import build as building
 from controlplane import cache, toolchain
 from controlplane.binaries import MissingBinaries, from_assets
-from controlplane.tools import ETCD, KUBERNETES, Tool, chosen
+from controlplane.tools import ETCD, KUBERNETES, PROMETHEUS, Tool, chosen
 
 TOOLS = chosen({})
 
@@ -63,6 +63,13 @@ def test_only_the_missing_binary_is_built_again(go: Path, tmp_path: Path) -> Non
 def test_what_the_user_provides_is_not_built(go: Path, tmp_path: Path) -> None:
     build(tmp_path / "cache", tools=(ETCD, KUBERNETES), provided=frozenset(KUBERNETES.packages))
     assert [call.rsplit(" ", 1)[1] for call in (go / "calls").read_text().splitlines()] == [ETCD.packages["etcd"]]
+
+
+def test_a_tool_s_build_tags_reach_go(go: Path, tmp_path: Path) -> None:
+    build(tmp_path / "cache", tools=(PROMETHEUS,))
+    [call] = (go / "calls").read_text().splitlines()
+    assert " -tags remove_all_sd " in call
+    assert call.endswith("/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool")
 
 
 def test_go_s_build_cache_is_private_and_removed(go: Path, tmp_path: Path) -> None:

