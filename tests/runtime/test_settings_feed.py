@@ -27,9 +27,12 @@ class Watched:
         self.asked = []
         self.events = []
         self.refuses_events = False
+        self.error = None
 
     async def watch_one(self, path, name):
         self.asked.append((path, name))
+        if self.error is not None:
+            raise self.error
         yield self.now
         while True:
             found = await self.news.get()
@@ -142,20 +145,16 @@ async def test_an_api_server_that_is_away_is_no_fault_of_the_settings(rig):
     assert len(rig.cluster.asked) == 3
 
 
-async def test_settings_that_may_not_be_read_any_more_are_said_until_they_may(rig):
-    for _ in range(3):
-        await rig.cluster.news.put(ClusterError("GET: 403 Forbidden", 403))
-    await until(lambda: len(rig.cluster.asked) == 5)
-    await until(lambda: rig.feed.successful)
-    assert said(rig)[:2] == [("Warning", "SettingsInvalid"), ("Normal", "SettingsValid")]
-    assert rig.changes == []
-
-
-async def test_a_refusal_keeps_the_metric_at_0(rig, monkeypatch):
-    monkeypatch.setattr(module, "_RETRY", 60)
-    await rig.cluster.news.put(ClusterError("GET: 403 Forbidden", 403))
-    await until(lambda: not rig.feed.successful)
+async def test_settings_that_may_not_be_read_any_more_are_said_once_and_again_when_they_may(rig):
+    rig.cluster.error = ClusterError("GET: 403 Forbidden", 403)
+    await rig.cluster.news.put(rig.cluster.error)
+    await until(lambda: len(rig.cluster.asked) > 4)
+    assert not rig.feed.successful
     assert "403 Forbidden" in rig.cluster.events[0][1]["message"]
+    rig.cluster.error = None
+    await until(lambda: rig.feed.successful)
+    await until(lambda: said(rig) == [("Warning", "SettingsInvalid"), ("Normal", "SettingsValid")])
+    assert rig.changes == []
 
 
 async def test_an_event_that_is_refused_keeps_no_settings_from_force(rig):
