@@ -89,6 +89,9 @@ def test_llama_cpp_keeps_the_latent_of_mla_and_transformers_expand_it() -> None:
     """32,768 tokens of DeepSeek-V3 log 2.144 GiB as latents; expanded they are 192 + 128 elements a head."""
     latent = cache(Inference(engine="LlamaCpp", max_model_len=32768), DEEPSEEK)
     assert latent.expected / GiB == pytest.approx(2.144, rel=0.001)
+    # Row I0046 logs 4.05 GiB, its values a second time: 512 of a latent's 576 elements.
+    assert latent.upper / GiB == pytest.approx(4.05, rel=0.001)
+    assert cache(Inference(engine="LlamaCpp", max_model_len=32768)).upper == 4096 * MiB
     expanded = cache(Inference(engine="Transformers", input_length=1024, output_length=0), DEEPSEEK)
     assert expanded.expected == 1024 * 61 * 128 * (192 + 128) * 2
 

@@ -37,6 +37,15 @@ def cache_bytes(
     return ceil(total)
 
 
+def copied_latent_bytes(architecture: Architecture, tokens: int, element: Fraction) -> int:
+    """What MLA's values take where they are kept a second time: the latent without its rotary key.
+
+    Source: rows I0046, I0306 and I0348 of benchmarks/accuracy/data/inference.csv, llama.cpp without flash attention.
+    """
+    mixers = ((run.count, run.block.mixer) for run in architecture.layers)
+    return ceil(tokens * element * sum(n * mixer.kv_rank for n, mixer in mixers if isinstance(mixer, LatentAttention)))
+
+
 def cache_bytes_per_token(
     architecture: Architecture, element: Fraction, *, tensor: int = 1, latent: bool = True
 ) -> int:

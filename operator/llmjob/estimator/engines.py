@@ -9,7 +9,12 @@ from typing import Any
 
 from llmjob.data import read_text
 from llmjob.estimator.architecture import Architecture
-from llmjob.estimator.contiguous_cache import cache_bytes, cache_bytes_per_token, element_bytes
+from llmjob.estimator.contiguous_cache import (
+    cache_bytes,
+    cache_bytes_per_token,
+    copied_latent_bytes,
+    element_bytes,
+)
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.model import Model
@@ -84,6 +89,10 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
         )
         + rule.fixed * GiB
     )
+    most = cached
+    if task.engine in PLACES_LAYERS:
+        copied = sequences.number * copied_latent_bytes(architecture, sequences.length, element)
+        most += -(-copied // degrees.pipeline)
     # An engine that takes whole prompts needs little for short ones, however long a sequence may become.
     sure = 0 if rule.step == 0 and task.input_length is None else step
     weights = Part.of(ComponentName.WEIGHTS, held.memory, held.basis)
@@ -93,7 +102,7 @@ def estimate_engine(model: Model, architecture: Architecture, task: Inference, g
     parts = (
         weights,
         adapter_slots(architecture, task),
-        Part(name=ComponentName.KV_CACHE, lower=least, expected=cached, upper=cached, basis=Basis.MODELLED),
+        Part(name=ComponentName.KV_CACHE, lower=least, expected=cached, upper=most, basis=Basis.MODELLED),
         Part(
             name=ComponentName.ACTIVATIONS,
             lower=sure,

@@ -53,7 +53,7 @@ def estimate_training(model: Model, architecture: Architecture, task: FineTuning
     peaks = [peak(step) for step in steps]
     expected = peaks[0]
     experts = any(run.block.experts for run in architecture.layers)
-    below, above = training_profile.residual(experts=experts, compiled=bool(task.compile))
+    below, above = training_profile.residual(experts=experts, compiled=bool(task.compile), framework=task.framework)
     live = _live(peaks, below, above)
     context, network = training_profile.context(gpu.product if gpu else None), _communication(task)
     allocated = _allocated(steps, below, above)

@@ -113,10 +113,11 @@ def communication() -> Spread:
     return _mebibytes(_data()["communication"]["mib"])
 
 
-def residual(*, experts: bool, compiled: bool) -> tuple[Fraction, Fraction]:
+def residual(*, experts: bool, compiled: bool, framework: str | None = None) -> tuple[Fraction, Fraction]:
     """How far activations and logits may be below and above the ledger's, as shares of them."""
     table = _data()["residual"]
     kinds = ["dense", *(["experts"] if experts else []), *(["compiled"] if compiled else [])]
+    kinds += [framework] if framework and framework in table else []
     return max(Fraction(table[kind][0]) for kind in kinds), max(Fraction(table[kind][1]) for kind in kinds)
 
 
