@@ -32,6 +32,8 @@ affinity:
 {{- define "llmjob.container" -}}
 image: {{ include "llmjob.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- /* Settings that stop a start are its last line: kubectl describe shows them. */}}
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
