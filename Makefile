@@ -12,7 +12,7 @@ UV := $(or $(shell command -v uv),.cache/uv/bin/uv)
 BIN := .venv/bin
 SOURCES := $(shell find operator/llmjob -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help install demo test test-fast check format verify generate bench lock binaries clean
+.PHONY: help install demo test test-fast check format verify generate bench bench-scale lock binaries clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,7 +22,7 @@ install: .venv/.installed ## Set up .venv with the llmjob command (.venv/bin/llm
 demo: .venv/.installed ## The whole way on a simulated cluster; ARGS=--once exits when all was shown
 	@$(BIN)/python -m controlplane demo $(ARGS)
 
-test: .venv/.installed ## All tests, with the real control plane (built once into a cache)
+test: .venv/.installed ## All tests, with the real control plane (built once into a cache); KUBERNETES=1.34 is the oldest
 	@$(BIN)/python -m controlplane build
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -47,6 +47,9 @@ verify: .venv/.installed ## Regenerate and fail on a difference
 
 bench: .venv/.installed ## Accuracy on measured rows: coverage and width of every group
 	@$(BIN)/python -m benchmarks.accuracy $(ARGS)
+
+bench-scale: .venv/.installed ## Cold starts at 5,000 nodes beside an empty cluster: time, CPU, memory
+	@$(BIN)/python -m benchmarks.scale $(ARGS)
 
 binaries: .venv/.installed ## Build the control plane's binaries into the cache
 	@$(BIN)/python -m controlplane build
