@@ -53,11 +53,9 @@ def test_four_nodes_of_five_have_gpus_that_llmjob_sees() -> None:
 def test_memory_is_the_kernel_s_word_in_bytes() -> None:
     pid = os.getpid()
     ballast = bytearray(64 * 2**20)
-    peak = resident(pid, "VmHWM")
-    assert peak > len(ballast)
+    assert resident(pid, "VmRSS") > len(ballast)
     del ballast
-    assert resident(pid, "VmHWM") >= peak
-    assert 0 < resident(pid, "VmRSS") <= resident(pid, "VmHWM")
+    assert resident(pid, "VmHWM") - resident(pid, "VmRSS") > 60 * 2**20  # the kernel counts a little loosely
     with pytest.raises(ValueError, match="has no VmNothing"):
         resident(pid, "VmNothing")
 
