@@ -108,5 +108,5 @@ def _order(secret: tuple[str, str], service: tuple[str, str] | None, host: str |
     from llmjob.runtime.certificates import Order  # noqa: PLC0415
     from llmjob.runtime.webhook_configurations import Endpoint  # noqa: PLC0415
 
-    endpoint = Endpoint(service=service, host=host.lower() if host else None)
+    endpoint = Endpoint(service=service, host=host.strip("[]").lower() if host else None)
     return Order(secret=secret, endpoint=endpoint, validity=timedelta(seconds=validity))

@@ -1,0 +1,109 @@
+import base64
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from llmjob.runtime.certificate_authority import Authority
+from llmjob.runtime.certificate_secret import Held, authority_data, authority_due, bundle, pair_data, pair_due
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+VALIDITY = timedelta(days=90)
+NAMES = ("a.example",)
+
+
+def text(content):
+    return base64.b64encode(content).decode()
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return Authority.make(VALIDITY, NOW)
+
+
+@pytest.fixture(scope="module")
+def secret(authority):
+    pair = authority.sign(NAMES, VALIDITY, NOW)
+    return {"data": {**authority_data(authority, [authority.certificate]), **pair_data(pair), "note": text(b"kept")}}
+
+
+@pytest.mark.parametrize("empty", [None, {}, {"data": None}, {"data": {}}, {"data": {"note": text(b"x")}}])
+def test_an_absent_or_empty_secret_holds_nothing_and_has_no_fault(empty):
+    assert Held.read(empty, NAMES, NOW) == Held(None, (), None)
+
+
+def test_what_was_written_is_read(authority, secret):
+    held = Held.read(secret, NAMES, NOW)
+    assert held.authority is not None
+    assert held.authority.certificate == authority.certificate
+    assert held.trusted == (authority.certificate,)
+    assert held.pair is not None
+    assert (held.authority_fault, held.pair_fault) == (None, None)
+
+
+def broken(secret, **data):
+    names = {key.replace("_", "."): value for key, value in data.items()}
+    return {"data": {key: value for key, value in {**secret["data"], **names}.items() if value is not None}}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"tls_crt": text(b"garbage")}, "tls.crt, tls.key: holds no certificate"),
+        ({"tls_crt": "no base64!"}, "tls.crt, tls.key: holds no certificate"),
+        ({"tls_crt": None}, "tls.crt, tls.key: holds no certificate"),
+        ({"tls_key": None}, "tls.crt, tls.key: holds no private key"),
+        ({"tls_key": text(b"garbage")}, "tls.crt, tls.key: holds no private key"),
+        ({"tls_key": text(Authority.make(VALIDITY, NOW).key_pem)}, "do not belong together"),
+    ],
+)
+def test_a_broken_pair_is_told_and_the_authority_is_kept(secret, data, said):
+    held = Held.read(broken(secret, **data), NAMES, NOW)
+    assert held.pair is None
+    assert said in str(held.pair_fault)
+    assert held.authority is not None
+    assert held.authority_fault is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"ca_crt": text(b"garbage")},
+        {"ca_crt": None},
+        {"ca_key": None},
+        {"ca_key": text(b"garbage")},
+        {"ca_key": text(Authority.make(VALIDITY, NOW).key_pem)},
+    ],
+)
+def test_a_broken_authority_is_told_and_the_pair_is_kept(secret, data):
+    held = Held.read(broken(secret, **data), NAMES, NOW)
+    assert held.authority is None
+    assert str(held.authority_fault).startswith("ca.crt, ca.key: ")
+    assert held.pair is not None
+    assert held.pair_fault is None
+
+
+@pytest.mark.parametrize(
+    ("names", "now", "said"),
+    [
+        (("a.example", "b.example"), NOW, "not for b.example"),
+        (NAMES, NOW + VALIDITY, "expired at 2026-04-01T00:00:00"),
+        (NAMES, NOW - timedelta(hours=1), "not valid before 2025-12-31T23:55:00"),
+    ],
+)
+def test_a_pair_that_cannot_serve_is_told(secret, names, now, said):
+    held = Held.read(secret, names, now)
+    assert held.pair is None
+    assert said in str(held.pair_fault)
+
+
+def test_a_bundle_is_the_authority_and_the_newest_others():
+    ages = [Authority.make(VALIDITY, NOW - timedelta(days=days)).certificate for days in range(1, 12)]
+    authority = Authority.make(VALIDITY, NOW - timedelta(days=20))
+    found = bundle(authority, [*reversed(ages), authority.certificate, ages[0]])
+    assert found == [authority.certificate, *ages[:7]]
+
+
+def test_renewal_is_after_two_thirds_and_while_the_authority_can_sign_for_a_whole_validity(authority):
+    pair = authority.sign(NAMES, VALIDITY, NOW)
+    assert pair_due(pair, VALIDITY) == NOW + timedelta(days=60)
+    assert authority_due(authority, VALIDITY) == NOW + timedelta(days=270)
