@@ -88,12 +88,14 @@ class Sandbox:
         mounts: tuple[Mount, ...],
         info: int | None = None,
     ) -> list[str]:
-        """The command line; the environment is the caller's. The command is process 1 of its own namespace.
+        """The command line; the environment is the caller's.
 
-        bubblewrap tells the process's id outside, as JSON, on the file descriptor `info`.
+        bubblewrap's own process 1 stands above the command in its namespace of processes: the kernel kills that one with
+        us, and with it all of the namespace. The command as process 1 would live on, for it belongs to another user,
+        whom bubblewrap may not signal. Process 1's id outside is told, as JSON, on the file descriptor `info`.
         """
         flags = [
-            "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--as-pid-1",
+            "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
             "--die-with-parent", "--hostname", hostname, "--ro-bind", "/usr", "/usr",
         ]  # fmt: skip
         for name in _LINKS:

@@ -95,7 +95,7 @@ class Container:
                 )  # fmt: skip
         finally:
             os.close(writing)
-        self._pid = await asyncio.to_thread(_told_pid, reading)
+        self._pid = await asyncio.to_thread(_command_pid, reading)
         self._log.with_suffix(".pid").write_text(str(self._pid), encoding="utf-8")
         started_at = now()
         self.state.state = {"running": {"startedAt": started_at}}
@@ -164,7 +164,7 @@ class Container:
         self.signal(signal.SIGKILL if self._stopping else signal.SIGTERM)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the container's process 1."""
+        """Send a signal to the container's command."""
         if self._pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, number)
@@ -184,8 +184,16 @@ class Container:
             await asyncio.wait({running}, timeout=5)
 
 
-def _told_pid(descriptor: int) -> int | None:
-    """The process's id outside its sandbox, from bubblewrap; None where that failed."""
+def _command_pid(descriptor: int) -> int | None:
+    """The command's id outside its sandbox; None where bubblewrap failed. It is the only child of process 1 there."""
     with os.fdopen(descriptor, "rb") as told:
         text = told.read()
-    return int(json.loads(text)["child-pid"]) if text else None
+    if not text:
+        return None
+    first = int(json.loads(text)["child-pid"])
+    children = Path(f"/proc/{first}/task/{first}/children")
+    with suppress(OSError):  # it ended
+        while not (found := children.read_text(encoding="ascii").split()):
+            time.sleep(0.005)
+        return int(found[0])
+    return None

@@ -53,3 +53,47 @@ def test_no_process_is_left_when_the_parent_is_ended(control_plane: object, numb
         time.sleep(0.05)
     if number is not signal.SIGKILL:
         assert not directory.exists()
+
+
+SANDBOXED = """
+import subprocess, sys, time
+from pathlib import Path
+from controlplane import bubblewrap
+from controlplane.sandbox import Sandbox
+command = Sandbox.find(bubblewrap.ensure()).command(
+    ["/usr/bin/sleep", sys.argv[1]], user=65532, group=65532, hostname="sandbox", mounts=()
+)
+subprocess.Popen(command)
+print("started", flush=True)
+time.sleep(600)
+"""
+
+
+def test_no_sandboxed_process_is_left_when_the_parent_is_killed() -> None:
+    """Another user's process cannot be signalled by what watches it: the kernel must end it."""
+    seconds = f"6{os.getpid()}"
+    parent = subprocess.Popen([sys.executable, "-c", SANDBOXED, seconds], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "started\n"
+
+    def asleep() -> bool:
+        commands = (path for path in Path("/proc").glob("[0-9]*/cmdline"))
+        return any(f"/usr/bin/sleep\0{seconds}\0" == content for content in map(_read, commands))
+
+    deadline = time.monotonic() + 10
+    while not asleep():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait(10)
+    parent.stdout.close()
+    while asleep():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # it just ended
+        return ""
