@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from llmjob.api.crd import crd_yaml
+from observability.rules import rules
 from tools.accuracy import accuracy
 from tools.chart_values import chart_values
 from tools.reference import reference
@@ -19,6 +20,7 @@ def generated() -> dict[Path, str]:
         ROOT / "crds" / "llmjobs.llmjob.dev.yaml": crd_yaml(),
         ROOT / "docs" / "reference.md": reference(),
         ROOT / "docs" / "accuracy.md": accuracy(),
+        ROOT / "charts" / "llmjob" / "rules" / "llmjob.yaml": rules(),
         ROOT / "docs" / "values.md": chart_values(),
     }
 
