@@ -3,7 +3,29 @@
 Nothing here comes from llmjob, so that what is predicted can be wrong about what is observed.
 """
 
-from controlplane.exporters import courses
+from controlplane.exporters import courses, measured
+from controlplane.exporters.amd import AMD
+from controlplane.exporters.cards import Card, Occupant, Slice
+from controlplane.exporters.courses import Course, Share
+from controlplane.exporters.dcgm import DCGM, Sharing
 from controlplane.exporters.server import Exporter, Server
+from controlplane.exporters.sglang import SGLang
+from controlplane.exporters.vllm import VLLM, UsageName
 
-__all__ = ["Exporter", "Server", "courses"]
+__all__ = [
+    "AMD",
+    "DCGM",
+    "VLLM",
+    "Card",
+    "Course",
+    "Exporter",
+    "Occupant",
+    "SGLang",
+    "Server",
+    "Share",
+    "Sharing",
+    "Slice",
+    "UsageName",
+    "courses",
+    "measured",
+]

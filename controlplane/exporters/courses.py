@@ -58,6 +58,7 @@ class Share:
 
 
 IDLE: Final = Course(())
+NEVER: Final = Share(())
 
 
 def training(peak: int, *, resting: int | None = None, source: str = "drawn") -> Course:

@@ -12,8 +12,8 @@ from typing import Protocol, Self
 class Exporter(Protocol):
     """Writes its metrics of a moment of the course."""
 
-    def metrics(self, seconds: float, accept: str) -> tuple[str, str]:
-        """The content type and the text at that many seconds, for a client that accepts `accept`."""
+    def metrics(self, seconds: float, accept: str) -> tuple[str, str] | None:
+        """The content type and the text at that many seconds, for a client that accepts `accept`; None while down."""
 
 
 class Server:
@@ -78,7 +78,11 @@ class Server:
                 if exporter is None:
                     self.send_error(HTTPStatus.NOT_FOUND)
                     return
-                kind, text = exporter.metrics(server.clock(), self.headers.get("Accept", ""))
+                answer = exporter.metrics(server.clock(), self.headers.get("Accept", ""))
+                if answer is None:
+                    self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
+                    return
+                kind, text = answer
                 body = text.encode()
                 self.send_response(HTTPStatus.OK)
                 self.send_header("Content-Type", kind)
