@@ -119,6 +119,22 @@ async def test_a_request_under_way_is_answered_before_the_server_stops(registry)
         await post(f"http://127.0.0.1:{port}/v1/warn/pods/mutate")
 
 
+async def test_a_kept_connection_ends_with_an_answer_not_before_the_next_request(registry):
+    serving = listening(admission_application(Judge(), Admissions(registry)), "127.0.0.1", 0, farewell=0.5)
+    port = await serving.__aenter__()
+    url = f"http://127.0.0.1:{port}/v1/warn/pods/mutate"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+        async with session.post(url, json=REVIEW) as answer:
+            assert "Connection" not in answer.headers
+        stopping = asyncio.ensure_future(serving.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        for _ in range(2):  # on the kept connection, and on a new one
+            async with session.post(url, json=REVIEW) as answer:
+                assert (answer.status, answer.headers["Connection"]) == (200, "close")
+        assert not stopping.done()
+        await stopping
+
+
 async def test_probes_say_what_is_wrong_and_metrics_are_text(registry):
     Admissions(registry)
     wrong: list[str] = ["views not complete yet"]

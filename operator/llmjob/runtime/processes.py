@@ -32,7 +32,7 @@ from llmjob.runtime.metrics import (
     Rotations,
     SettingsState,
 )
-from llmjob.runtime.server import CannotListen, admission_application, health_application, listening
+from llmjob.runtime.server import FAREWELL, CannotListen, admission_application, health_application, listening
 from llmjob.runtime.settings import SettingsError
 from llmjob.runtime.settings_feed import SettingsFeed
 from llmjob.runtime.tls import Certificate
@@ -98,7 +98,7 @@ def run_webhook(
 
             async def serve(_: object) -> AsyncIterator[dict[str, str]]:
                 application = admission_application(Admission(world), admissions)
-                async with listening(application, host, port, certificate) as bound:
+                async with listening(application, host, port, certificate, farewell=FAREWELL) as bound:
                     _log.info("admission on port %d", bound)
                     answering.set()
                     yield {"url": f"https://{host}:{bound}"}

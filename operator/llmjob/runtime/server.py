@@ -17,6 +17,9 @@ from llmjob.runtime.tls import Certificate
 
 BODY_LIMIT: Final = 8 * 1024 * 1024
 _DRAIN: Final = 10.0
+# Clients with a kept connection learn of the end by an answer that closes it: a connection closed while it waits for
+# the next request loses that request where both happen at once.
+FAREWELL: Final = 2.0
 _log: Final = logging.getLogger(__name__)
 
 Review = Mapping[str, Any]
@@ -101,19 +104,42 @@ def health_application(registry: CollectorRegistry, ready: Callable[[], str | No
 
 @asynccontextmanager
 async def listening(
-    application: web.Application, host: str, port: int, certificate: Certificate | None = None
+    application: web.Application,
+    host: str,
+    port: int,
+    certificate: Certificate | None = None,
+    *,
+    farewell: float = 0.0,
 ) -> AsyncIterator[int]:
-    """Serve while the context lasts; yields the port. On leaving, open requests are still answered."""
+    """Serve while the context lasts; yields the port.
+
+    On leaving all requests are answered for `farewell` more seconds, each answer the last of its connection, and then
+    those that are still under way.
+    """
+    leaving = asyncio.Event()
+
+    async def say_farewell(_: web.Request, answer: web.StreamResponse) -> None:
+        if leaving.is_set():
+            answer.force_close()
+            answer.headers["Connection"] = "close"
+
+    application.on_response_prepare.append(say_farewell)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_DRAIN, handle_signals=False)
     await runner.setup()
+
+    async def leave() -> None:
+        leaving.set()
+        await asyncio.sleep(farewell)
+        await runner.cleanup()
+
+    site = web.TCPSite(runner, host, port, ssl_context=certificate.context if certificate else None, backlog=1024)
     try:
-        site = web.TCPSite(runner, host, port, ssl_context=certificate.context if certificate else None, backlog=1024)
-        try:
-            await site.start()
-        except OSError as error:
-            raise CannotListen(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
-        found = runner.addresses[0][1]
-        yield int(found)
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise CannotListen(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
+    try:
+        yield int(runner.addresses[0][1])
     finally:
         with suppress(asyncio.CancelledError):
-            await asyncio.shield(asyncio.ensure_future(runner.cleanup()))
+            await asyncio.shield(asyncio.ensure_future(leave()))
