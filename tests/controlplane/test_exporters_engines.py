@@ -42,13 +42,26 @@ def test_the_text_of_a_vllm_server_is_its_own_to_the_byte() -> None:
     )
 
 
-def test_prometheus_is_answered_in_openmetrics_as_the_engines_do() -> None:
-    found = vllm().metrics(100, "application/openmetrics-text;version=1.0.0;q=0.7,text/plain;q=0.5")
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,*/*;q=0.2"
+)
+PROMETHEUS_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,*/*;q=0.1"
+
+
+@pytest.mark.parametrize(
+    ("accept", "colon"), [(PROMETHEUS_3, ":"), (PROMETHEUS_2, "_")], ids=["Prometheus 3", "Prometheus 2"]
+)
+def test_prometheus_is_answered_in_openmetrics_where_version_2_gets_underscores_for_colons(
+    accept: str, colon: str
+) -> None:
+    """As the engines do: prometheus/client_python#1177."""
+    found = vllm().metrics(100, accept)
     assert found is not None
     kind, text = found
     assert kind.startswith("application/openmetrics-text; version=1.0.0")
     assert text.endswith("# EOF\n")
-    assert 'vllm:num_preemptions_total{engine="0",model_name="google/gemma-3-27b-it"} 3.0\n' in text
+    assert f'vllm{colon}num_preemptions_total{{engine="0",model_name="google/gemma-3-27b-it"}} 3.0\n' in text
 
 
 @pytest.mark.parametrize(
