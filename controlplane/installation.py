@@ -68,10 +68,10 @@ class Installation:
     ) -> None:
         self._control_plane = control_plane
         self.agent = control_plane.node_agent()
-        self._values: dict[str, Any] = {**VALUES, "settings": settings, **(values or {})}
+        self.values: dict[str, Any] = {**VALUES, "settings": settings, **(values or {})}
         # Nobody here needs ten seconds to hear that an endpoint is withdrawn.
         webhook = {"drainSeconds": 1, "service": {"port": _service_port()}}
-        self._values["webhook"] = {**webhook, **self._values.get("webhook", {})}
+        self.values["webhook"] = {**webhook, **self.values.get("webhook", {})}
 
     def install(self) -> None:
         """Install the chart with its CRD and wait until every pod is ready."""
@@ -80,7 +80,7 @@ class Installation:
 
     def upgrade(self, values: Mapping[str, object]) -> None:
         """`helm upgrade` with these values beside those that it has (top-level keys replaced), and wait."""
-        self._values = {**self._values, **values}
+        self.values = {**self.values, **values}
         self._helm("upgrade")
         self._wait_for_bundles()
 
@@ -90,7 +90,7 @@ class Installation:
 
     def _helm(self, verb: str, *flags: str) -> None:
         values = self._control_plane.directory / "values.json"
-        values.write_text(json.dumps(self._values), encoding="utf-8")
+        values.write_text(json.dumps(self.values), encoding="utf-8")
         self._control_plane.helm(
             verb, RELEASE, str(CHART), "--namespace", NAMESPACE, "--wait", "--timeout", _WAIT,
             "--values", str(values), *flags,
@@ -133,7 +133,7 @@ class Installation:
     @property
     def service_port(self) -> int:
         """The port of the webhook's Service."""
-        return int(self._values["webhook"]["service"]["port"])
+        return int(self.values["webhook"]["service"]["port"])
 
     def scale(self, component: str, replicas: int) -> None:
         """Scale a Deployment, as an administrator might; it does not wait."""
