@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from llmjob.api.crd import crd_yaml
+from observability.dashboards import DASHBOARDS
+from observability.grafana import dashboard_json
 from observability.rules import rules
 from tools.accuracy import accuracy
 from tools.chart_values import chart_values
@@ -16,11 +18,13 @@ ROOT: Final = Path(__file__).parents[1]
 
 def generated() -> dict[Path, str]:
     """Every generated file with its content."""
+    chart = ROOT / "charts" / "llmjob"
     return {
         ROOT / "crds" / "llmjobs.llmjob.dev.yaml": crd_yaml(),
         ROOT / "docs" / "reference.md": reference(),
         ROOT / "docs" / "accuracy.md": accuracy(),
-        ROOT / "charts" / "llmjob" / "rules" / "llmjob.yaml": rules(),
+        chart / "rules" / "llmjob.yaml": rules(),
+        **{chart / "dashboards" / f"{page.uid}.json": dashboard_json(page) for page in DASHBOARDS},
         ROOT / "docs" / "values.md": chart_values(),
     }
 
