@@ -16,6 +16,8 @@ from controlplane.process import wait_until
 from controlplane.start import ControlPlane
 
 SETTINGS = {"inventory": {"complete": True}}
+# What is lost shall show, not that this machine is slow while pods start on it.
+VALUES = {"webhook": {"timeoutSeconds": 10}}
 ENFORCED = "enforced"
 KINDS = (
     "deployments,replicasets,pods,services,serviceaccounts,configmaps,secrets,poddisruptionbudgets,roles,rolebindings"
@@ -79,7 +81,7 @@ def cluster() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="module")
 def release(cluster: ControlPlane) -> Installation:
-    found = Installation(cluster, SETTINGS)
+    found = Installation(cluster, SETTINGS, VALUES)
     found.install()
     refused = lambda: answer(lambda: cluster.client.request("POST", Requests.PATH, job("marker", "405B"))) == "refused"  # noqa: E731
     wait_until(refused, "a refusal", found.processes, WAIT)
@@ -91,6 +93,12 @@ def pods(cluster: ControlPlane) -> set[str]:
         item["metadata"]["name"]
         for item in cluster.client.request("GET", f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]
     }
+
+
+def left(cluster: ControlPlane) -> set[str]:
+    """What is in the release's namespace; helm does not wait for the pods of a Deployment that it deletes."""
+    items = json.loads(cluster.kubectl("get", KINDS, "-n", NAMESPACE, "-o", "json").stdout)["items"]
+    return {item["metadata"]["name"] for item in items}
 
 
 def test_helm_test_hears_the_webhook_and_leaves_nothing(cluster: ControlPlane, release: Installation) -> None:
@@ -135,8 +143,7 @@ def test_uninstall_refuses_nothing_for_want_of_a_webhook_and_leaves_none(
     assert set(requests.answers) <= {"refused", "allowed"}
     for kind in CONFIGURATIONS:
         assert cluster.kubectl("get", kind, "-o", "name").stdout == ""
-    left = json.loads(cluster.kubectl("get", KINDS, "-n", NAMESPACE, "-o", "json").stdout)["items"]
-    assert {item["metadata"]["name"] for item in left} <= {"default", "kube-root-ca.crt"}
+    wait_until(lambda: left(cluster) == {"default", "kube-root-ca.crt"}, "nothing left", release.processes, WAIT)
     assert RELEASE not in cluster.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name").stdout
     cluster.kubectl("create", "-n", ENFORCED, "-f", "-", stdin=json.dumps(job("large", "405B")))
     pod = {
