@@ -205,13 +205,24 @@ async def test_what_is_right_is_not_written_again(rig):
     assert rig.api.writes == []
 
 
-async def test_without_configurations_the_certificate_is_made_all_the_same(rig):
+async def test_before_the_configurations_are_there_the_charts_secret_is_filled(rig):
     rig.api.objects.clear()
+    rig.api.put(SECRET, {"type": "Opaque"})
     await rig.settle(seconds=1)
     assert rig.pair is not None
     rig.api.configure(OURS)
-    await rig.settle(seconds=61)
+    await rig.settle(seconds=1)
     assert serves(rig)
+
+
+async def test_while_it_is_uninstalled_nothing_is_made_anew(rig):
+    await rig.settle(seconds=1)
+    rig.api.objects.clear()
+    assert await rig.controller.look_and_tell() > 10
+    assert rig.api.objects == {}
+    rig.api.configure(THEIRS)
+    await rig.controller.look_and_tell()
+    assert SECRET not in rig.api.objects
 
 
 async def test_it_is_renewed_after_two_thirds_without_a_change_of_trust(rig):

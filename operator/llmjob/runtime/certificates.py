@@ -118,6 +118,10 @@ class Certificates:
 
         held = Held.read(secret, order.endpoint.names, now)
         self.expiry = held.pair.certificate.not_valid_after_utc.timestamp() if held.pair else None
+        if secret is None and not bundles:
+            # Nobody asks for us. While the release is uninstalled its configurations go first: what goes after them is
+            # not made anew.
+            return _PERIOD
         trust = Trust.of(held, bundles, order.validity, now)
         usable = self._usable(trust, now)
         plan = Plan.make(held, trust, order.endpoint.names, order.validity, usable=now >= usable, now=now)
