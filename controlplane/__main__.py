@@ -4,11 +4,12 @@ import argparse
 import importlib
 import sys
 
-from controlplane import binaries, up
+from controlplane import binaries, debian, monitoring, up
 from controlplane.binaries import MissingBinaries
 from controlplane.build import BuildFailed
 from controlplane.cache import NotEnoughDisk
 from controlplane.process import ProcessFailed
+from controlplane.sandbox import CannotSandbox
 from controlplane.toolchain import NoToolchain
 from controlplane.tools import PROMETHEUS, UnknownKubernetes, chosen
 
@@ -26,18 +27,36 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def fetch_older_prometheus(*, quiet: bool) -> None:
+    """Fetch Debian's Prometheus for a second run of what needs one; without it there is none, and that is said."""
+    try:
+        monitoring.fetch_older()
+    except debian.Unavailable as error:
+        if not quiet:
+            print(f"monitoring is tested with Prometheus 3 only: {error}", file=sys.stderr)
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         if options.command == "build":
             # Prometheus last: nothing else needs it, and an interrupted build leaves a control plane that starts.
             binaries.ensure((*chosen(), PROMETHEUS), quiet=options.quiet)
+            fetch_older_prometheus(quiet=options.quiet)
             return 0
         if options.command == "up":
             return up.main(fleet=options.fleet, quiet=options.quiet)
         # Only here: the other commands must work whatever the demonstration needs.
         return int(importlib.import_module("controlplane.demo").main(once=options.once))
-    except (BuildFailed, MissingBinaries, NoToolchain, NotEnoughDisk, ProcessFailed, UnknownKubernetes) as error:
+    except (
+        BuildFailed,
+        CannotSandbox,
+        MissingBinaries,
+        NoToolchain,
+        NotEnoughDisk,
+        ProcessFailed,
+        UnknownKubernetes,
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -90,9 +90,9 @@ class Sandbox:
     ) -> list[str]:
         """The command line; the environment is the caller's.
 
-        bubblewrap's own process 1 stands above the command in its namespace of processes: the kernel kills that one with
-        us, and with it all of the namespace. The command as process 1 would live on, for it belongs to another user,
-        whom bubblewrap may not signal. Process 1's id outside is told, as JSON, on the file descriptor `info`.
+        Bubblewrap's own process 1 stands above the command in its namespace of processes: the kernel kills that one
+        with us, and with it all of the namespace. The command as process 1 would live on, for it belongs to another
+        user, whom bubblewrap may not signal. Process 1's id outside is told, as JSON, on the descriptor `info`.
         """
         flags = [
             "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
