@@ -106,7 +106,7 @@ class Sandbox:
         flags += ["--proc", "/proc", "--dev", "/dev"]
         for mount in mounts:
             flags += mount.flags()
-        flags += ["--remount-ro", "/", "--chdir", "/"]
+        flags += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
         if info is not None:
             flags += ["--info-fd", str(info)]
         if self.way is Way.NAMESPACE:
