@@ -19,8 +19,9 @@ import aiohttp
 
 from controlplane.kubelet import image
 from controlplane.kubelet.api import MERGE_PATCH, ApiError, Object, connect
+from controlplane.kubelet.host import Host
 from controlplane.kubelet.node import NAME, lease, node, status
-from controlplane.kubelet.pod import Host, Pod
+from controlplane.kubelet.pod import Pod
 from controlplane.kubelet.service_proxy import ServiceProxy, endpoints
 from controlplane.sandbox import Sandbox
 

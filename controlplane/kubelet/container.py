@@ -9,8 +9,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,28 +16,15 @@ import aiohttp
 
 from controlplane.kubelet.api import Object
 from controlplane.kubelet.probes import Probe
+from controlplane.kubelet.state import State, now
 from controlplane.process import LEASH
 
 _log: Final = logging.getLogger(__name__)
 # A tenth of the kubelet's, whose first restart is at once as well.
 _BACKOFF_SECONDS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _LONG_ENOUGH_SECONDS: Final = 60.0
-
-
-def now() -> str:
-    """The time as the API writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@dataclass(slots=True)
-class State:
-    """What a containerStatus says."""
-
-    state: Object = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
-    last: Object = field(default_factory=dict)
-    restarts: int = 0
-    started: bool = False
-    ready: bool = False
+# What a container whose probe fails gets to end; the kubelet gives it the pod's grace period.
+_UNHEALTHY_SECONDS: Final = 3.0
 
 
 class Container:
@@ -161,7 +146,11 @@ class Container:
 
     def _unhealthy(self, probe: str) -> None:
         _log.warning("%s: its %s probe failed too often", self.name, probe)
-        self.signal(signal.SIGKILL if self._stopping else signal.SIGTERM)
+        sick = self._pid
+        self.signal(signal.SIGTERM)
+        asyncio.get_running_loop().call_later(
+            _UNHEALTHY_SECONDS, lambda: self.signal(signal.SIGKILL) if self._pid == sick else None
+        )
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the container's command."""

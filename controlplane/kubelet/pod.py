@@ -5,36 +5,18 @@ import logging
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
-import aiohttp
-
-from controlplane.kubelet.api import MERGE_PATCH, Api, ApiError, Object
+from controlplane.kubelet.api import MERGE_PATCH, ApiError, Object
 from controlplane.kubelet.container import Container
-from controlplane.kubelet.downward import Unsupported, environment, expanded
-from controlplane.kubelet.image import Image
+from controlplane.kubelet.downward import Unsupported
+from controlplane.kubelet.host import Host, identity
 from controlplane.kubelet.status import pod_status
 from controlplane.kubelet.volumes import NotYet, Volumes
-from controlplane.sandbox import Sandbox, write_etc
 
 _log: Final = logging.getLogger(__name__)
 _REFRESH_SECONDS: Final = 1.0
-_NONROOT: Final = 65532
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """What all pods of the node share; `variables` are those that tell of the API server."""
-
-    api: Api
-    session: aiohttp.ClientSession
-    sandbox: Sandbox
-    image: Image
-    directory: Path
-    variables: dict[str, str]
 
 
 class Pod:
@@ -104,7 +86,7 @@ class Pod:
 
     def _volumes(self) -> Volumes:
         (self._directory / "volumes").mkdir(parents=True, exist_ok=True)
-        user, _group = self._identity(self.object["spec"]["containers"][0])
+        user, _group = identity(self.object, self.object["spec"]["containers"][0])
         return Volumes(api=self._host.api, pod=self.object, directory=self._directory / "volumes", user=user)
 
     async def _prepare(self, volumes: Volumes) -> bool:
@@ -123,47 +105,17 @@ class Pod:
                 return True
         return False
 
-    def _identity(self, container: Object) -> tuple[int, int]:
-        context = {**self.object["spec"].get("securityContext", {}), **container.get("securityContext", {})}
-        user = int(context.get("runAsUser", _NONROOT))
-        return user, int(context.get("runAsGroup", user))
-
     def _make(self, volumes: Volumes) -> None:
         """The containers as the pod specifies them."""
         spec = self.object["spec"]
         if spec.get("initContainers"):
             raise Unsupported("initContainers")
-        known = {**self.object, "status": {**self.object.get("status", {}), "podIP": self.address}}
-        made = []
-        for container in spec["containers"]:
-            self._host.image.check(container["image"])
-            given = {"PATH": self._host.image.path, "HOSTNAME": self.name, **self._host.variables}
-            variables = environment(known, container, given)
-            made.append(self._container(container, volumes, variables))
-        self._containers = made
-
-    def _container(self, container: Object, volumes: Volumes, variables: dict[str, str]) -> Container:
-        user, group = self._identity(container)
-        users = {0: "root", user: "nonroot"}
-        etc = write_etc(self._directory / "etc", hostname=self.name, address=self.address, users=users)
-        mounts = (*self._host.image.mounts, *etc, *volumes.mounts(container))
-        words = [*container.get("command", []), *container.get("args", [])]
-        command = [expanded(word, variables) for word in words]
-
-        def sandboxed(info: int) -> list[str]:
-            return self._host.sandbox.command(
-                command, user=user, group=group, hostname=self.name[:63], mounts=mounts, info=info
+        self._containers = [
+            self._host.container(
+                self.object, item, volumes, address=self.address, directory=self._directory, changed=self._changed
             )
-
-        return Container(
-            container,
-            command=sandboxed,
-            environment=variables,
-            address=self.address,
-            log=self._directory / f"{container['name']}.log",
-            session=self._host.session,
-            changed=self._changed,
-        )
+            for item in spec["containers"]
+        ]
 
     async def _run(self) -> None:
         """Until all containers have ended for good, or the pod is deleted."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from controlplane.kubelet.api import Object
-from controlplane.kubelet.container import Container, now
+from controlplane.kubelet.container import Container
+from controlplane.kubelet.state import now
 
 _OURS: Final = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
 

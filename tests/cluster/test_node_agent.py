@@ -266,6 +266,25 @@ def test_a_container_that_is_not_alive_is_started_again(place: Place) -> None:
     until(lambda: place.state("dead")["restartCount"] >= 1)
 
 
+def test_one_that_is_not_alive_and_hears_nothing_is_killed(place: Place) -> None:
+    container = {"livenessProbe": probe("live", failureThreshold=1, initialDelaySeconds=1)}
+    place.run("stuck", DEAF, container=container, restartPolicy="Always")
+    until(lambda: place.state("stuck")["restartCount"] >= 1)
+    assert place.state("stuck")["lastState"]["terminated"]["exitCode"] == 137
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"lifecycle": {"preStop": {"exec": {"command": ["true"]}}}}, "preStop.exec"),
+        ({"livenessProbe": {"tcpSocket": {"port": 1}}}, "tcpSocket"),
+    ],
+)
+def test_what_the_node_does_not_do_is_said_in_the_pods_status(place: Place, more: dict[str, Any], named: str) -> None:
+    place.run("odd", ASLEEP, container=more)
+    until(lambda: named in json.dumps(place.state("odd")["state"].get("waiting", {})))
+
+
 def test_an_image_that_the_node_lacks_is_named_and_waited_for(place: Place) -> None:
     place.run("foreign", ASLEEP, container={"image": "example.invalid/vllm:1"})
     until(lambda: "vllm:1" in json.dumps(place.state("foreign")["state"].get("waiting", {})))

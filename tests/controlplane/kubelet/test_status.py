@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from controlplane.kubelet.container import Container, State
+from controlplane.kubelet.container import Container
+from controlplane.kubelet.state import State
 from controlplane.kubelet.status import pod_status
 
 SPEC = {"name": "main", "image": "llmjob-operator:1"}
