@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from controlplane import binaries
+from controlplane import binaries, debian
 from controlplane.ports import free_ports
 from controlplane.process import Process, ProcessFailed, wait_until
 from controlplane.promql import Prometheus, Sample, Series
@@ -22,6 +22,7 @@ from controlplane.tools import PROMETHEUS
 SCRAPE_SECONDS: Final = 1
 START_SECONDS: Final = 60.0
 ATTEMPTS: Final = 5
+_DEBIAN: Final = ("prometheus", Path("usr/bin/prometheus"))
 _PORT_TAKEN: Final = "address already in use"
 _COUNTER: Final = itertools.count(1)
 
@@ -44,6 +45,16 @@ class Target:
     honor_labels: bool = False
 
 
+def fetch_older() -> Path:
+    """Debian's Prometheus (2.42 in Debian 12), fetched where the cache has none. Raises debian.Unavailable."""
+    return debian.program(*_DEBIAN)
+
+
+def older() -> Path | None:
+    """Debian's Prometheus where it was fetched."""
+    return debian.cached(*_DEBIAN)
+
+
 class Monitoring:
     """A running Prometheus; a context manager that stops it. Make one with `start`."""
 
@@ -61,6 +72,7 @@ class Monitoring:
             f"--storage.tsdb.path={self.directory / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
             "--web.enable-lifecycle",  # a reload over HTTP answers with what is wrong; one by SIGHUP only logs it
+            "--scrape.discovery-reload-interval=100ms",  # 5 s until new targets are scraped
             "--log.level=warn",
         ]
         self.process = Process("prometheus", command, self.directory / "prometheus.log")

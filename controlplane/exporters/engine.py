@@ -1,7 +1,7 @@
 """What vLLM and SGLang share: both serve prometheus_client, whose own text this is.
 
-Asked by a Prometheus before 3.0, or by one that takes legacy names only, it writes `vllm_...` and `sglang_...` where the
-engine says `vllm:...` and `sglang:...` (prometheus/client_python#1177); a reader of these series must accept both.
+Asked by a Prometheus before 3.0, or by one that takes legacy names only, it writes `vllm_...` and `sglang_...` where
+the engine says `vllm:...` and `sglang:...` (prometheus/client_python#1177); a reader of these series must accept both.
 """
 
 from collections.abc import Iterable, Iterator
