@@ -3,7 +3,7 @@
 Nothing here comes from llmjob, so that what is predicted can be wrong about what is observed.
 """
 
-from controlplane.exporters import courses, measured
+from controlplane.exporters import courses, devices, measured
 from controlplane.exporters.amd import AMD
 from controlplane.exporters.cards import Card, Occupant, Slice
 from controlplane.exporters.courses import Course, Share
@@ -27,5 +27,6 @@ __all__ = [
     "Slice",
     "UsageName",
     "courses",
+    "devices",
     "measured",
 ]
