@@ -294,6 +294,17 @@ async def test_a_deleted_secret_comes_back_and_that_is_told(rig):
     assert rig.api.told[1:] == [("Warning", "CertificateMissing"), ("Normal", "CertificateCreated")]
 
 
+async def test_a_secret_made_anew_bears_what_its_predecessor_bore_so_that_helm_knows_it(rig):
+    applied = "kubectl.kubernetes.io/last-applied-configuration"
+    labels, annotations = {"app.kubernetes.io/managed-by": "Helm"}, {"meta.helm.sh/release-name": "llmjob"}
+    rig.api.put(SECRET, {"metadata": {"labels": labels, "annotations": {**annotations, applied: "old"}}})
+    await rig.settle(seconds=1)
+    del rig.api.objects[SECRET]
+    await rig.settle(seconds=10)
+    metadata = rig.api.objects[SECRET]["metadata"]
+    assert (metadata["labels"], metadata["annotations"]) == (labels, annotations)
+
+
 async def test_a_caBundle_that_was_emptied_comes_back_with_all_that_was_trusted(rig):  # noqa: N802
     await rig.settle(seconds=1)
     del rig.api.objects[SECRET]

@@ -17,6 +17,8 @@ AUTHORITIES: Final = "ca.crt"
 AUTHORITY_KEY: Final = "ca.key"
 # Of authorities in a bundle. A new one comes each 270 days, or when somebody deletes the Secret.
 _MOST: Final = 8
+# Holds a copy of what kubectl applied, so of old content.
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,14 @@ def authority_data(authority: Authority, certificates: Iterable[x509.Certificate
 def pair_data(pair: Pair) -> dict[str, str]:
     """The Secret's entries for a pair."""
     return {CERTIFICATE: _encoded(pair.certificate_pem), KEY: _encoded(pair.key_pem)}
+
+
+def made_anew(name: str, was: Mapping[str, Any] | None, data: Mapping[str, str]) -> Mapping[str, Any]:
+    """A Secret that was deleted, with the labels and annotations that it had: helm deletes only what bears its own."""
+    before = (was or {}).get("metadata") or {}
+    annotations = {key: value for key, value in (before.get("annotations") or {}).items() if key != _LAST_APPLIED}
+    metadata = {"name": name, "labels": dict(before.get("labels") or {}), "annotations": annotations}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": dict(data)}
 
 
 def _read_pair(data: Mapping[str, bytes], names: set[str], now: datetime) -> Pair:

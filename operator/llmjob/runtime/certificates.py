@@ -16,7 +16,7 @@ from typing import Final
 from cryptography import x509
 
 from llmjob.names import WEBHOOK_CONFIGURATION
-from llmjob.runtime import webhook_configurations
+from llmjob.runtime import certificate_secret, webhook_configurations
 from llmjob.runtime.certificate_authority import pem_of
 from llmjob.runtime.certificate_plan import Plan, Trust, Word, due
 from llmjob.runtime.certificate_secret import Held
@@ -61,6 +61,8 @@ class Certificates:
         self._wake = asyncio.Event()
         # Which authority all entries are seen to trust, and since when.
         self._trusted: tuple[x509.Certificate, datetime] | None = None
+        # The Secret as it was read last.
+        self._was: Object | None = None
         self._others: list[str] = []
         self._failure = ""
         self.expiry: float | None = None
@@ -112,6 +114,7 @@ class Certificates:
         """
         now, order = self._now(), self._order
         secret = await self._cluster.get(secret_path(*order.secret))
+        self._was = secret or self._was
         configurations = [await self._cluster.get(path) for path in PATHS]
         await self._tell_of_others(configurations)
         bundles = [found for item in configurations for found in webhook_configurations.bundles(item, order.endpoint)]
@@ -148,13 +151,7 @@ class Certificates:
             return False
         namespace, name = self._order.secret
         if secret is None:
-            new = {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": name},
-                "type": "Opaque",
-                "data": plan.data,
-            }
+            new = certificate_secret.made_anew(name, self._was, plan.data)
             stored = await self._cluster.create(secrets_path(namespace), new)
         else:
             version = secret["metadata"]["resourceVersion"]
