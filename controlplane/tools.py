@@ -18,12 +18,14 @@ class Tool:
     """A Go module of this directory and the commands built from it.
 
     `requirement` is the module whose pinned version is the tool's; `packages` maps each binary to its Go package;
-    `module` is its directory, where that has not the tool's name; `tags` are Go's build tags.
+    `module` is its directory, where that has not the tool's name; `tags` are Go's build tags; `minutes` is how long
+    two cores build it from nothing.
     """
 
     name: str
     requirement: str
     packages: Mapping[str, str]
+    minutes: int
     module: str = ""
     tags: str = ""
 
@@ -91,18 +93,21 @@ class UnknownKubernetes(Exception):
 def _kubernetes(module: str) -> Tool:
     commands = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
     packages = {name: f"k8s.io/kubernetes/cmd/{name}" for name in commands}
-    return Tool(name="kubernetes", requirement="k8s.io/kubernetes", packages=packages, module=module)
+    return Tool(name="kubernetes", requirement="k8s.io/kubernetes", packages=packages, minutes=9, module=module)
 
 
 ETCD: Final = Tool(
-    name="etcd", requirement="go.etcd.io/etcd/server/v3", packages={"etcd": "llmjob.dev/controlplane/etcd"}
+    name="etcd", requirement="go.etcd.io/etcd/server/v3", packages={"etcd": "llmjob.dev/controlplane/etcd"}, minutes=2
 )
-KWOK: Final = Tool(name="kwok", requirement="sigs.k8s.io/kwok", packages={"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
-HELM: Final = Tool(name="helm", requirement="helm.sh/helm/v4", packages={"helm": "helm.sh/helm/v4/cmd/helm"})
+KWOK: Final = Tool(
+    name="kwok", requirement="sigs.k8s.io/kwok", packages={"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, minutes=2
+)
+HELM: Final = Tool(name="helm", requirement="helm.sh/helm/v4", packages={"helm": "helm.sh/helm/v4/cmd/helm"}, minutes=3)
 PROMETHEUS: Final = Tool(
     name="prometheus",
     requirement="github.com/prometheus/prometheus",
     packages={name: f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool")},
+    minutes=3,
     tags="remove_all_sd",  # service discovery but static targets: four minutes of building that nothing here uses
 )
 

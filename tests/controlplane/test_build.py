@@ -42,6 +42,17 @@ def test_every_binary_is_built_and_found(go: Path, tmp_path: Path) -> None:
     assert len((go / "calls").read_text().splitlines()) == len(TOOLS)
 
 
+@pytest.mark.usefixtures("go")
+def test_what_is_built_and_how_long_that_takes_is_said_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "cache"
+    building.build((ETCD, PROMETHEUS), directory=directory, free=lambda _: 10**12)
+    said = capsys.readouterr()
+    first = f"building etcd, prometheus into {directory}, once; about 5 minutes on two cores"
+    assert (said.out + said.err).splitlines()[0] == first
+
+
 def test_a_second_build_runs_no_go(go: Path, tmp_path: Path) -> None:
     build(tmp_path / "cache")
     (go / "calls").unlink()

@@ -81,7 +81,7 @@ def test_a_kubernetes_that_is_not_built_here_is_refused_with_those_that_are(
 
 
 def test_a_tool_that_the_module_does_not_require_is_an_error() -> None:
-    wrong = Tool(name="etcd", requirement="example.invalid/x", packages={})
+    wrong = Tool(name="etcd", requirement="example.invalid/x", packages={}, minutes=1)
     with pytest.raises(ValueError, match=r"does not require example\.invalid/x"):
         _ = wrong.version
 
