@@ -201,3 +201,16 @@ async def test_an_object_of_the_greatest_size_fits_a_line(watched):
     server.streams = [[("ADDED", {"data": "x" * 3 * 2**20})]]
     found = await seen(cluster, 2)
     assert len(found[1]["data"]) == 3 * 2**20
+
+
+async def test_writes_have_the_content_types_of_their_kind(rig):
+    server, cluster, _ = rig
+    await cluster.create("/things", {"a": 1})
+    await cluster.merge("/things/x", {"a": None})
+    await cluster.patch("/things/x", [{"op": "remove", "path": "/a"}])
+    assert [(method, path, json.loads(body), headers["Content-Type"])
+            for method, path, _, body, headers in server.asked] == [
+        ("POST", "/things", {"a": 1}, "application/json"),
+        ("PATCH", "/things/x", {"a": None}, "application/merge-patch+json"),
+        ("PATCH", "/things/x", [{"op": "remove", "path": "/a"}], "application/json-patch+json"),
+    ]  # fmt: skip

@@ -1,6 +1,6 @@
 from prometheus_client import CollectorRegistry
 
-from llmjob.runtime.metrics import FleetState, Predictions, ProcessState, SettingsState
+from llmjob.runtime.metrics import CertificateState, FleetState, Predictions, ProcessState, SettingsState
 from llmjob.runtime.views import NodeView
 
 
@@ -63,3 +63,18 @@ def test_settings_that_could_not_be_read_are_0():
     assert registry.get_sample_value("llmjob_settings_last_reload_successful") == 1
     state[0] = False
     assert registry.get_sample_value("llmjob_settings_last_reload_successful") == 0
+
+
+def test_a_certificate_has_its_expiry_once_there_is_one_and_whether_it_was_reloaded():
+    expiry, reloaded = [None], [False]
+    registry = collected(CertificateState(lambda: expiry[0], lambda: reloaded[0]))
+    assert registry.get_sample_value("llmjob_certificate_expiry_timestamp_seconds") is None
+    assert registry.get_sample_value("llmjob_certificate_last_reload_successful") == 0
+    expiry[0], reloaded[0] = 1.5, True
+    assert registry.get_sample_value("llmjob_certificate_expiry_timestamp_seconds") == 1.5
+    assert registry.get_sample_value("llmjob_certificate_last_reload_successful") == 1
+
+
+def test_who_mounts_no_certificate_says_nothing_of_reloads():
+    registry = collected(CertificateState(lambda: 1.5))
+    assert registry.get_sample_value("llmjob_certificate_last_reload_successful") is None

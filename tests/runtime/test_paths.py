@@ -1,6 +1,6 @@
 import pytest
 
-from llmjob.runtime.paths import config_map_path, events_path, is_name, job_path
+from llmjob.runtime.paths import config_map_path, events_path, is_name, job_path, secret_path
 
 
 @pytest.mark.parametrize("name", ["a", "a-b.c1", "x" * 63])
@@ -16,4 +16,5 @@ def test_what_no_object_can_be_called_is_no_name(name):
 def test_nothing_in_a_name_leaves_its_place_in_a_path():
     assert job_path("a/b", "../x?y") == "/apis/llmjob.dev/v1alpha1/namespaces/a%2Fb/llmjobs/..%2Fx%3Fy"
     assert config_map_path("a/b", "c#d") == "/api/v1/namespaces/a%2Fb/configmaps/c%23d"
+    assert secret_path("a/b", "c#d") == "/api/v1/namespaces/a%2Fb/secrets/c%23d"
     assert events_path("a/b") == "/api/v1/namespaces/a%2Fb/events"

@@ -39,6 +39,7 @@ def test_a_service_is_known_by_both_its_names_in_the_cluster():
         (Endpoint(host="webhook.example"), {"url": "https://[broken"}, False),
         (Endpoint(host="webhook.example"), OURS, False),
         (Endpoint(host="::1"), {"url": "https://[::1]:8443/v1/warn"}, True),
+        (Endpoint(host="::1"), {"url": "https://[0:0::1]:8443/v1/warn"}, True),
     ],
 )
 def test_entries_are_ours_by_where_they_lead(endpoint, client, ours):

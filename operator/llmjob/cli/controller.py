@@ -1,5 +1,6 @@
 """`llmjob controller`: the process that writes status, events and metrics, and makes the webhook's certificate."""
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 # A mounted Secret takes a minute or two to reach the webhook; what is shorter than an hour is for trying it out.
 _SHORTEST: Final = 30.0
+_LONGEST: Final = 10 * 365 * 86400.0
 
 
 class _Place(click.ParamType[tuple[str, str]]):
@@ -27,6 +29,29 @@ class _Place(click.ParamType[tuple[str, str]]):
         return namespace, name
 
 
+class _Host(click.ParamType[str]):
+    """A host name or an address, as it stands in a URL."""
+
+    name = "host"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from llmjob.runtime.paths import LONGEST_SUBDOMAIN, is_name  # noqa: PLC0415, slow to import
+        from llmjob.runtime.webhook_configurations import canonical  # noqa: PLC0415
+
+        host = canonical(value.strip("[]"))
+        if not (is_name(host, LONGEST_SUBDOMAIN) or _is_address(host)):
+            self.fail(f"{value!r} is no host name or address", param, ctx)
+        return host
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 class _Validity(click.ParamType[float]):
     """A duration as Go writes it, in seconds."""
 
@@ -41,6 +66,8 @@ class _Validity(click.ParamType[float]):
             self.fail(str(error), param, ctx)
         if found < _SHORTEST:
             self.fail(f"{value} is too short to be renewed in time; give at least {_SHORTEST:.0f}s", param, ctx)
+        if found > _LONGEST:
+            self.fail(f"{value} is more than ten years; give at most {_LONGEST / 3600:.0f}h", param, ctx)
         return found
 
 
@@ -68,6 +95,7 @@ class _Validity(click.ParamType[float]):
 )
 @click.option(
     "--webhook-name",
+    type=_Host(),
     metavar="HOST",
     help="The certificate is for this host name or address, where the API server reaches the webhook by URL.",
 )
@@ -108,5 +136,5 @@ def _order(secret: tuple[str, str], service: tuple[str, str] | None, host: str |
     from llmjob.runtime.certificates import Order  # noqa: PLC0415
     from llmjob.runtime.webhook_configurations import Endpoint  # noqa: PLC0415
 
-    endpoint = Endpoint(service=service, host=host.strip("[]").lower() if host else None)
+    endpoint = Endpoint(service=service, host=host)
     return Order(secret=secret, endpoint=endpoint, validity=timedelta(seconds=validity))

@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ Configuration = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """How the API server reaches our webhook: by a Service, or by a host name or address of URLs."""
+    """How the API server reaches our webhook: by a Service, or by a host (in its canonical spelling) of URLs."""
 
     service: tuple[str, str] | None = None
     host: str | None = None
@@ -40,6 +41,14 @@ class Endpoint:
             return _host(client) == self.host
         service = client.get("service") or {}
         return (service.get("namespace"), service.get("name")) == self.service
+
+
+def canonical(host: str) -> str:
+    """A host name or address in the one spelling that certificates have."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host.lower()
 
 
 def bundles(configuration: Configuration | None, endpoint: Endpoint) -> list[bytes]:
@@ -87,9 +96,10 @@ def _entries(configuration: Configuration | None) -> Iterator[tuple[int, Mapping
 
 def _host(client: Mapping[str, Any]) -> str | None:
     try:
-        return urlsplit(client.get("url") or "").hostname
+        host = urlsplit(client.get("url") or "").hostname
     except ValueError:
         return None
+    return canonical(host) if host else None
 
 
 def _decoded(bundle: str | None) -> bytes:
