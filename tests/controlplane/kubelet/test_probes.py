@@ -32,12 +32,13 @@ def test_a_probe_of_another_kind_and_an_unknown_port_are_named() -> None:
 
 
 @asynccontextmanager
-async def answering(statuses: list[int]) -> AsyncIterator[str]:
-    """A server that answers with these, the last one for ever."""
-    left = list(statuses)
+async def answering(statuses: list[int]) -> AsyncIterator[tuple[str, list[int]]]:
+    """A server that answers with these, the last one for ever, and what it has answered."""
+    left, given = list(statuses), []
 
     async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=left.pop(0) if len(left) > 1 else left[0])
+        given.append(left.pop(0) if len(left) > 1 else left[0])
+        return web.Response(status=given[-1])
 
     application = web.Application()
     application.router.add_get("/", answer)
@@ -46,17 +47,20 @@ async def answering(statuses: list[int]) -> AsyncIterator[str]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/", given
     finally:
         await runner.cleanup()
 
 
-async def results(statuses: list[int], wanted: int, **more: Any) -> list[bool]:
-    """The first results that a probe tells of such a server."""
-    found: asyncio.Queue[bool] = asyncio.Queue()
-    async with answering(statuses) as url, aiohttp.ClientSession() as session:
+async def results(statuses: list[int], wanted: int, **more: Any) -> list[tuple[bool, int]]:
+    """The first results that a probe tells of such a server, each with how many answers it took."""
+    found: asyncio.Queue[tuple[bool, int]] = asyncio.Queue()
+    async with answering(statuses) as (url, given), aiohttp.ClientSession() as session:
         settings = {"initial_delay": 0, "period": 0.02, "timeout": 1, "successes": 1, "failures": 3, **more}
-        task = asyncio.ensure_future(Probe(url=url, **settings).follow(session, found.put_nowait))
+        probe = Probe(url=url, **settings)
+        task = asyncio.ensure_future(
+            probe.follow(session, lambda result: found.put_nowait((result, len(given))))
+        )  # fmt: skip
         try:
             return [await asyncio.wait_for(found.get(), 5) for _ in range(wanted)]
         finally:
@@ -65,16 +69,25 @@ async def results(statuses: list[int], wanted: int, **more: Any) -> list[bool]:
 
 @pytest.mark.parametrize("status", [200, 301])
 async def test_below_400_is_success(status: int) -> None:
-    assert await results([status], 1) == [True]
+    assert await results([status], 1) == [(True, 1)]
 
 
 async def test_it_fails_after_its_periods_of_failures_and_recovers() -> None:
-    assert await results([503], 1) == [False]
-    assert await results([200, 500, 500, 500, 500, 500, 500, 200], 3) == [True, False, True]
+    [(first, answers)] = await results([503], 1)
+    assert not first
+    assert answers >= 3
+    [_up, down, up] = await results([200, *[500] * 6, 200], 3)
+    assert (down[0], up) == (False, (True, 8))
 
 
-async def test_a_single_failure_is_forgiven() -> None:
-    assert await results([200, 500, 200, 500, 200, 500, 500, 500, 500, 500], 2) == [True, False]
+async def test_fewer_failures_than_its_threshold_are_forgiven() -> None:
+    [up, down] = await results([200, 500, 200, 500, 500, 200, 500], 2)
+    assert up == (True, 1)
+    assert (down[0], down[1] >= 9) == (False, True)
+
+
+async def test_it_succeeds_after_as_many_successes_as_asked_for() -> None:
+    assert await results([200, 500, 200, 200, 200], 1, successes=3) == [(True, 5)]
 
 
 async def test_nobody_there_is_a_failure() -> None:

@@ -126,6 +126,18 @@ async def test_connections_are_spread_over_the_pods(address: Address) -> None:
         await proxy.set({})
 
 
+async def test_what_is_said_before_the_pod_is_reached_is_not_lost(address: Address) -> None:
+    proxy = ServiceProxy()
+    async with backend("a") as a:
+        await proxy.set({address: [a]})
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"at once")
+        assert await asyncio.wait_for(reader.readexactly(9), 5) == b"a\nat once"
+        writer.close()
+        await writer.wait_closed()
+        await proxy.set({})
+
+
 async def test_large_content_passes_whole_both_ways(address: Address) -> None:
     proxy = ServiceProxy()
     content = bytes(range(256)) * 2**14
