@@ -21,6 +21,7 @@ from controlplane.client import RequestFailed
 from controlplane.installation import HOST, NAMESPACE, RELEASE, Installation
 from controlplane.process import wait_until
 from controlplane.start import ControlPlane
+from llmjob.runtime.webhook_configurations import Endpoint, patch
 
 GROUP = "/apis/admissionregistration.k8s.io/v1"
 CONFIGURATIONS = tuple(
@@ -229,14 +230,28 @@ def test_garbage_throughout_the_secret_is_replaced(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("path", CONFIGURATIONS, ids=["mutating", "validating"])
+def test_a_patch_of_a_version_that_is_no_more_is_a_conflict(rig: Rig, path: str) -> None:
+    old = rig.client.request("GET", path)
+    rig.client.request(
+        "PATCH", path, {"metadata": {"labels": {"changed": "1"}}}, content="application/merge-patch+json"
+    )
+    endpoint = Endpoint(service=(NAMESPACE, "llmjob-webhook"))
+    with pytest.raises(RequestFailed) as error:
+        rig.client.request("PATCH", path, patch(old, endpoint, b"new"), content=JSON_PATCH)
+    assert error.value.status == 409
+    now = rig.client.request("GET", path)
+    rig.client.request("PATCH", path, patch(now, endpoint, rig.data()["ca.crt"] + b"\n"), content=JSON_PATCH)
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=["mutating", "validating"])
 def test_a_ca_bundle_taken_away_comes_back_within_seconds(rig: Rig, path: str) -> None:
     before = rig.bundles()
     for change in (
         {"op": "remove"},
         {"op": "replace", "value": base64.b64encode(certificates.Authority.make().pem).decode()},
     ):
-        patch = [{"path": "/webhooks/0/clientConfig/caBundle", **change}]
-        rig.client.request("PATCH", path, patch, content=JSON_PATCH)
+        operation = {"path": "/webhooks/0/clientConfig/caBundle", **change}
+        rig.client.request("PATCH", path, [operation], content=JSON_PATCH)
         rig.until(lambda: rig.bundles() == before, "the caBundle as it was", 5)
 
 

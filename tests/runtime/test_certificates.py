@@ -83,15 +83,15 @@ class Api:
         return self._write(path, patch["metadata"]["resourceVersion"], change)
 
     async def patch(self, path, operations):
-        test, *rest = operations
-        assert (test["op"], test["path"]) == ("test", "/metadata/resourceVersion")
+        version, *rest = operations
+        assert (version["op"], version["path"]) == ("replace", "/metadata/resourceVersion")
 
         def change(found):
             for operation in rest:
                 _, _, index, _, key = operation["path"].split("/")
                 found["webhooks"][int(index)]["clientConfig"][key] = operation["value"]
 
-        return self._write(path, test["value"], change)
+        return self._write(path, version["value"], change)
 
     async def post_event(self, namespace, event):
         assert event["involvedObject"]["namespace"] == event["metadata"]["namespace"] == namespace == "system"
@@ -417,11 +417,12 @@ async def test_an_outage_is_waited_out(rig):
     assert rig.api.told == [("Normal", "CertificateCreated")]
 
 
-async def test_a_refusal_is_told_once(rig):
-    rig.api.failure = ClusterError("403 Forbidden: secrets is forbidden", 403)
+@pytest.mark.parametrize("error", ["403 Forbidden: secrets is forbidden", "422 Invalid: field is immutable"])
+async def test_a_refusal_is_told_once(rig, error):
+    rig.api.failure = ClusterError(error, int(error[:3]))
     await rig.settle(seconds=30)
     assert rig.api.told == [("Warning", "CertificateNotWritten")]
-    assert "secrets is forbidden" in rig.api.events[0]["message"]
+    assert error in rig.api.events[0]["message"]
 
 
 async def test_after_a_failure_it_looks_again_within_seconds(rig):

@@ -52,7 +52,7 @@ def test_only_entries_of_ours_that_differ_are_patched_and_only_in_the_version_re
     same = {**OURS, "caBundle": text(b"new")}
     found = configuration(same, THEIRS, OURS, {**OURS, "caBundle": text(b"old")})
     assert patch(found, SERVICE, b"new") == [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": "7"},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"},
         {"op": "add", "path": "/webhooks/2/clientConfig/caBundle", "value": text(b"new")},
         {"op": "add", "path": "/webhooks/3/clientConfig/caBundle", "value": text(b"new")},
     ]

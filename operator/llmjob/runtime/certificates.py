@@ -33,8 +33,8 @@ _RETRY: Final = 1.0
 _SETTLE: Final = 0.1
 # From the write of a caBundle until every API server trusts it: they learn of it by watches of their own.
 _SPREADING: Final = timedelta(seconds=5)
-# Somebody else wrote or deleted in between: 409 of a resourceVersion, 422 of a JSON patch whose test fails.
-_CONFLICTS: Final = frozenset({404, 409, 422})
+# Somebody else wrote or deleted in between.
+_CONFLICTS: Final = frozenset({404, 409})
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 

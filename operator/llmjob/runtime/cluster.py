@@ -138,7 +138,7 @@ class Cluster:
         return await self._ask("PATCH", path, body=patch, content="application/merge-patch+json")
 
     async def patch(self, path: str, operations: Sequence[Object]) -> Object:
-        """JSON-patch an object; a test in it that fails is 422."""
+        """JSON-patch an object; a resourceVersion put in makes it hold for that version only (409)."""
         return await self._ask("PATCH", path, body=operations, content="application/json-patch+json")
 
     async def _ask(

@@ -72,7 +72,7 @@ def others(configuration: Configuration | None, endpoint: Endpoint) -> list[str]
 def patch(configuration: Configuration | None, endpoint: Endpoint, bundle: bytes) -> Sequence[Mapping[str, Any]]:
     """The JSON patch that gives each entry of ours the bundle; empty where all have it.
 
-    It holds for the version that was read only: indices mean nothing in another.
+    It holds for the version that was read only (409 else): indices mean nothing in another.
     """
     operations = [
         {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": base64.b64encode(bundle).decode()}
@@ -82,7 +82,7 @@ def patch(configuration: Configuration | None, endpoint: Endpoint, bundle: bytes
     if not operations or configuration is None:
         return []
     version = configuration["metadata"]["resourceVersion"]
-    return [{"op": "test", "path": "/metadata/resourceVersion", "value": version}, *operations]
+    return [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}, *operations]
 
 
 def _ours(configuration: Configuration | None, endpoint: Endpoint) -> Iterator[tuple[int, Mapping[str, Any]]]:
