@@ -53,7 +53,7 @@ class VLLM:
         return exposed(self._families(seconds), accept) if seconds >= self.ready else None
 
     def _families(self, seconds: float) -> Iterator[Metric]:
-        names, values = ("engine", "model_name"), ("0", self.model)  # multiprocess mode sorts them
+        names, values = ("engine", "model_name"), ("0", self.model)
         for name in self.usage_name.value:
             help_ = "KV-cache usage. 1 means 100 percent usage."
             if name.startswith("vllm:gpu_"):
@@ -89,4 +89,4 @@ class VLLM:
         }
         if self.tokens is not None:
             found |= {"kv_cache_memory_bytes": "None", "kv_cache_size_tokens": str(self.tokens)}
-        return dict(sorted(found.items()))
+        return found

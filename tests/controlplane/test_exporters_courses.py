@@ -65,6 +65,12 @@ def test_a_drift_leaves_the_plateau_and_stays_above() -> None:
     assert (course(599), course(900), course(1200), course(5000)) == (10 * GIB, 12 * GIB, 14 * GIB, 14 * GIB)
 
 
+def test_a_drift_may_begin_before_the_plateau_which_it_then_never_sees() -> None:
+    course = courses.drifting(courses.training(10 * GIB), 14 * GIB, begin=60, end=160)
+    assert course(60) == 4 * GIB
+    assert (course(110), course(160), course(380)) == (9 * GIB, 14 * GIB, 14 * GIB)
+
+
 def test_out_of_memory_fills_the_card_and_then_the_process_is_gone() -> None:
     course = courses.out_of_memory(courses.training(10 * GIB), 16 * GIB, begin=600, end=1200)
     assert course(1199) > 15 * GIB

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -78,6 +79,10 @@ def test_a_kubernetes_that_is_not_built_here_is_refused_with_those_that_are(
     monkeypatch.setenv("KUBERNETES", "v1.34")
     assert program.main(["build"]) == 1
     assert capsys.readouterr().err.startswith("error: KUBERNETES is 'v1.34', ")
+
+
+def test_the_cache_key_changes_with_the_build_tags() -> None:
+    assert replace(PROMETHEUS, tags="").key != PROMETHEUS.key
 
 
 def test_a_tool_that_the_module_does_not_require_is_an_error() -> None:
