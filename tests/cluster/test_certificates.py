@@ -239,8 +239,9 @@ def test_a_patch_of_a_version_that_is_no_more_is_a_conflict(rig: Rig, path: str)
     with pytest.raises(RequestFailed) as error:
         rig.client.request("PATCH", path, patch(old, endpoint, b"new"), content=JSON_PATCH)
     assert error.value.status == 409
-    now = rig.client.request("GET", path)
-    rig.client.request("PATCH", path, patch(now, endpoint, rig.data()["ca.crt"] + b"\n"), content=JSON_PATCH)
+    now, trusted = rig.client.request("GET", path), rig.data()["ca.crt"].decode()
+    rig.client.request("PATCH", path, patch(now, endpoint, b"new"), content=JSON_PATCH)
+    rig.until(lambda: set(rig.bundles()) == {trusted}, "what the controller writes", 5)
 
 
 @pytest.mark.parametrize("path", CONFIGURATIONS, ids=["mutating", "validating"])
