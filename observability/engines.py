@@ -1,7 +1,8 @@
 """Engines that fill the card with their KV cache: how large the pool is and how much of it was ever used.
 
 No engine says the pool in bytes. vLLM says its tokens in a label of an info series, SGLang in a gauge; bytes per token
-are the operator's own estimate, and absent where the cache is not linear in tokens.
+are the operator's own estimate, and absent where the cache is not linear in tokens. Names have an underscore for the
+colon where a Prometheus of before 3.0 asks.
 """
 
 from typing import Final
@@ -11,6 +12,11 @@ from observability.promql import POD
 # The engines that take what is free, as `llmjob_info` spells them: their use says nothing of their need.
 FILL_THE_CARD: Final = "vLLM|SGLang|TGI|TensorRTLLM"
 
+_VLLM_POOL: Final = '{__name__=~"vllm[:_]cache_config_info", pod!="", kv_cache_size_tokens=~"[1-9][0-9]*"}'
+_SGLANG_POOL: Final = '{__name__=~"sglang[:_]max_total_num_tokens", pod!=""}'
+# vLLM renamed its gauge in 0.9; for a while both were written side by side, and then the new one counts.
+_USAGES: Final = ("vllm[:_]kv_cache_usage_perc", "vllm[:_]gpu_cache_usage_perc", "sglang[:_]token_usage")
+
 
 def pool_tokens() -> str:
     """The pool's size in tokens by pod; a label `tokens` says the size again and so names the pool.
@@ -18,12 +24,9 @@ def pool_tokens() -> str:
     PromQL turns a label into a value in one way: `le` is the bound of a histogram's bucket, and the quantile 1 of a
     histogram whose observations all lie in the last bucket is the bound below it.
     """
-    vllm = (
-        f"label_replace(group by ({POD}, kv_cache_size_tokens)"
-        ' (vllm:cache_config_info{pod!="", kv_cache_size_tokens=~"[1-9][0-9]*"}),'
-        ' "tokens", "$1", "kv_cache_size_tokens", "(.*)")'
-    )
-    sglang = f'count_values by ({POD}) ("tokens", sglang:max_total_num_tokens{{pod!=""}} > 0)'
+    by_label = f"group by ({POD}, kv_cache_size_tokens) ({_VLLM_POOL})"
+    vllm = f'label_replace({by_label}, "tokens", "$1", "kv_cache_size_tokens", "(.*)")'
+    sglang = f'count_values by ({POD}) ("tokens", {_SGLANG_POOL} > 0)'
     pools = f"group by ({POD}, tokens) ({vllm} or {sglang})"
     last = f'label_replace({pools}, "le", "+Inf", "", "")'
     below = f'label_replace(0 * {pools}, "le", "$1", "tokens", "(.*)")'
@@ -31,6 +34,5 @@ def pool_tokens() -> str:
 
 
 def pool_usage() -> str:
-    """The share of the pool in use by pod. vLLM renamed its gauge in 0.9; both were written side by side."""
-    gauges = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "sglang:token_usage")
-    return " or ".join(f'max by ({POD}) ({gauge}{{pod!=""}})' for gauge in gauges)
+    """The share of the pool in use by pod."""
+    return " or ".join(f'max by ({POD}) ({{__name__=~"{name}", pod!=""}})' for name in _USAGES)

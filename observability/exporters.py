@@ -15,10 +15,10 @@ _UNSHARED: Final = 'vgpu=""'
 
 
 def _claims(name: str, ids: tuple[str, ...]) -> str:
-    """Who claims which GPU: the exported pod where there is one, else the plain one."""
+    """Who claims which GPU: the exported pod where any series of the GPU has one, else the plain one."""
     by = ", ".join(ids)
     exported = f'{{{name}, exported_pod!="", {_UNSHARED}}}'
-    plain = f'{{{name}, exported_pod="", pod!="", {_UNSHARED}}}'
+    plain = f'{{{name}, pod!="", {_UNSHARED}}}'
     renamed = f"max by (exported_namespace, exported_pod, {by}) ({exported})"
     for label in ("namespace", "pod"):
         renamed = f'label_replace({renamed}, "{label}", "$1", "exported_{label}", "(.*)")'

@@ -89,8 +89,8 @@ _ANSWERS: Final = (
     Panel(
         kind=Kind.TIME_SERIES,
         title="Rate by what was asked",
-        description="LLMJobs, pods and workloads, by operation. Pods many times above the rest: a controller tries again"
-        " and again.",
+        description="LLMJobs, pods and workloads, by operation. Pods many times above the rest: a controller tries"
+        " again and again.",
         unit=RATE,
         queries=(
             Query(f"sum by (webhook, operation) (rate({_REQUESTS}[$__rate_interval]))", "{{webhook}} {{operation}}"),
