@@ -176,7 +176,6 @@ class Monitoring:
             with error:
                 said = error.read().decode(errors="replace").strip()
             self._targets, self._rules = before
-            self._write()
             raise ConfigurationRefused(f"{said}\n{self.process.tail(5)}") from None
 
     def stop(self) -> None:

@@ -56,14 +56,14 @@ class Prometheus:
     def ready(self) -> bool:
         """Whether it answers queries."""
         try:
-            self.request("/-/ready")
+            self.request("/-/ready", timeout=2)
         except OSError:
             return False
         return True
 
-    def request(self, path: str, body: bytes | None = None) -> bytes:
+    def request(self, path: str, body: bytes | None = None, *, timeout: float = 30) -> bytes:
         """The answer to a GET, or to a POST where there is a body. Raises urllib.error.HTTPError, OSError."""
-        with urllib.request.urlopen(self.url + path, body, timeout=30) as answer:
+        with urllib.request.urlopen(self.url + path, body, timeout=timeout) as answer:
             return bytes(answer.read())
 
     def _api(self, name: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON

@@ -1,8 +1,10 @@
 """A real Prometheus, 3.x and where Debian's is at hand 2.x, scrapes the exporters that play GPUs and engines."""
 
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 from controlplane import binaries, monitoring
 from controlplane.exporters import AMD, DCGM, VLLM, Card, Occupant, Server, SGLang, Share, Slice, courses
 from controlplane.monitoring import ConfigurationRefused, Monitoring, Target
+from controlplane.ports import free_ports
+from controlplane.process import ProcessFailed
 from controlplane.promql import QueryFailed
 from controlplane.scratch import Scratch
 from controlplane.start import ControlPlane
@@ -198,6 +202,32 @@ def test_a_query_that_prometheus_refuses_is_an_error_with_its_words(scene: Scene
 def test_an_instant_in_the_past_is_asked_for_by_its_time(scene: Scene) -> None:
     [sample] = scene.prometheus.query("time()", at=1e9)
     assert sample.value == 1e9
+
+
+@pytest.fixture
+def scratch() -> Iterator[Scratch]:
+    found = Scratch()
+    yield found
+    found.remove()
+
+
+def test_a_port_that_somebody_took_meanwhile_is_chosen_anew(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = iter([(taken.getsockname()[1],), *(free_ports(1) for _ in range(3))])
+        monkeypatch.setattr(monitoring, "free_ports", lambda _count: next(ports))
+        with Monitoring.start(scratch) as prometheus:
+            assert [sample.value for sample in prometheus.query("1")] == [1]
+
+
+def test_a_rule_that_it_refuses_at_start_is_said_at_once(scratch: Scratch, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yml"
+    bad.write_text("groups: [{name: bad, rules: [{record: 'own:bad', expr: 'sum('}]}]")
+    begun = time.monotonic()
+    with pytest.raises(ProcessFailed, match="own:bad"):
+        Monitoring.start(scratch, rules=[bad])
+    assert time.monotonic() - begun < 30
 
 
 def test_its_data_lies_in_the_control_plane_s_directory(control_plane: ControlPlane) -> None:
