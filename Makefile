@@ -19,8 +19,11 @@ help: ## Show this list
 
 install: .venv/.installed ## Set up .venv with the llmjob command (.venv/bin/llmjob)
 
-demo: .venv/.installed ## The whole way on a simulated cluster; ARGS=--once exits when all was shown
-	@$(BIN)/python -m controlplane demo $(ARGS)
+# Only where it is said on the command line: a KUBECONFIG of the shell must lead no demonstration to a real cluster.
+GUEST := $(if $(filter command,$(firstword $(origin KUBECONFIG))),--kubeconfig "$(KUBECONFIG)")
+
+demo: .venv/.installed ## The whole way on a simulated cluster (or KUBECONFIG=file's); ARGS=--once exits when all was shown
+	@$(BIN)/python -m controlplane demo $(GUEST) $(ARGS)
 
 test: .venv/.installed ## All tests, with the real control plane (built once into a cache); KUBERNETES=1.34 is the oldest
 	@$(BIN)/python -m controlplane build

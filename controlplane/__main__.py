@@ -3,13 +3,16 @@
 import argparse
 import importlib
 import sys
+from pathlib import Path
 
 from controlplane import binaries, debian, monitoring, up
 from controlplane.binaries import MissingBinaries
 from controlplane.build import BuildFailed
 from controlplane.cache import NotEnoughDisk
+from controlplane.guest import NotWelcome
 from controlplane.process import ProcessFailed
 from controlplane.sandbox import CannotSandbox
+from controlplane.start import CommandFailed
 from controlplane.toolchain import NoToolchain
 from controlplane.tools import PROMETHEUS, UnknownKubernetes, chosen
 
@@ -23,6 +26,8 @@ def parser() -> argparse.ArgumentParser:
     start.add_argument("--quiet", action="store_true", help="no progress lines")
     start.add_argument("--fleet", action="store_true", help="add simulated T4, L4, A100 and H100 nodes")
     demo = commands.add_parser("demo", help="the whole way of a job on a simulated cluster")
+    demo.add_argument("--kubeconfig", type=Path, help="run on the cluster that is there; its API server must reach us")
+    demo.add_argument("--yes", action="store_true", help="also where that cluster has real nodes")
     demo.add_argument("--once", action="store_true", help="exit when all was shown, 0 where all was so")
     return result
 
@@ -47,8 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "up":
             return up.main(fleet=options.fleet, quiet=options.quiet)
         # Only here: the other commands must work whatever the demonstration needs.
-        return int(importlib.import_module("controlplane.demo").main(once=options.once))
+        demo = importlib.import_module("controlplane.demo")
+        return int(demo.main(once=options.once, kubeconfig=options.kubeconfig, real_nodes=options.yes))
     except (
+        CommandFailed,
+        NotWelcome,
         BuildFailed,
         CannotSandbox,
         MissingBinaries,

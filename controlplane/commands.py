@@ -147,11 +147,16 @@ def scheduler(binary: Path, layout: Layout) -> list[str]:
 
 
 def kwok(binary: Path, layout: Layout, stages: Path) -> list[str]:
+    return kwok_on(binary, layout.kubeconfig("kwok"), stages, layout.kwok_port, value="fake")
+
+
+def kwok_on(binary: Path, kubeconfig: Path, stages: Path, port: int, *, value: str) -> list[str]:
+    """A kwok that manages the nodes whose annotation has that value, and no other's."""
     return [
         str(binary),
-        f"--kubeconfig={layout.kubeconfig('kwok')}",
+        f"--kubeconfig={kubeconfig}",
         f"--config={stages}",
-        f"--manage-nodes-with-annotation-selector={KWOK_ANNOTATION}=fake",
+        f"--manage-nodes-with-annotation-selector={KWOK_ANNOTATION}={value}",
         "--node-lease-duration-seconds=40",
-        f"--server-address=127.0.0.1:{layout.kwok_port}",
+        f"--server-address=127.0.0.1:{port}",
     ]

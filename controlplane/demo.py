@@ -6,16 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from controlplane import nodes
-from controlplane.installation import Installation
-from controlplane.kubelet.node import KEY
-from controlplane.process import ProcessFailed
+from controlplane.guest import Guest
+from controlplane.guest_release import GuestRelease
+from controlplane.installation import NAMESPACE, Installation
+from controlplane.process import Process, ProcessFailed
 from controlplane.report import Report
 from controlplane.start import ControlPlane
 from controlplane.tools import ROOT
-from controlplane.truth import Landing, landings
+from controlplane.truth import PHYSICAL_ANNOTATION, Landing, landings
 from controlplane.up import add_fleet, end_on_signals
 
 EXAMPLES: Final = ROOT.parent / "examples"
@@ -26,13 +27,46 @@ SETTINGS: Final = {"inventory": {"complete": True}}
 WITH, WITHOUT = "research", "without-llmjob"
 WAIT_SECONDS: Final = 60.0
 TOO_SMALL_SHARE: Final = 1 / 3
+IN_PODS: Final = "its pods run as the chart says, without rights on a read-only root"
+HERE: Final = "its webhook configurations; webhook and controller run on this machine"
 _EXIT_CODE_TOO_LARGE: Final = 2
 
 
-def main(*, once: bool) -> int:
-    """Run it. The exit status is 0 where all that was promised was really so, else 1."""
+class Cluster(Protocol):
+    """Where it runs: a control plane of our own, or one that is there."""
+
+    @property
+    def kubeconfig(self) -> Path: ...
+
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+class Release(Protocol):
+    """llmjob, installed there."""
+
+    @property
+    def processes(self) -> tuple[Process, ...]: ...
+
+    def install(self) -> None: ...
+
+    def uninstall(self) -> None: ...
+
+    def metrics_url(self, component: str) -> str: ...
+
+    def tail(self) -> str: ...
+
+
+def main(*, once: bool, kubeconfig: Path | None = None, real_nodes: bool = False) -> int:
+    """Run it, on a cluster that is there where a kubeconfig is given.
+
+    The exit status is 0 where all that was promised was really so, else 1.
+    """
     end_on_signals()
     report = Report()
+    if kubeconfig is not None:
+        return on_guest(report, Guest(kubeconfig, (WITH, WITHOUT, NAMESPACE), real_nodes=real_nodes), once=once)
     offline(report)
     report.title("The control plane")
     started = time.monotonic()
@@ -41,16 +75,47 @@ def main(*, once: bool) -> int:
         report.say(
             f"Kubernetes runs at {control_plane.url} ({time.monotonic() - started:.1f} s); 12 GPU nodes by kwok:"
         )
-        report.say(control_plane.kubectl("get", "nodes", "-L", "nvidia.com/gpu.product,nvidia.com/gpu.count").stdout)
-        demo = Demo(control_plane, report)
+        say_fleet(control_plane, report)
+        told(Demo(control_plane, report, lambda: Installation(control_plane, SETTINGS)), report, once=once)
+    return report.exit_code
+
+
+def on_guest(report: Report, guest: Guest, *, once: bool) -> int:
+    """The same on a cluster that is there; all that was made is removed, whatever happens."""
+    offline(report)
+    report.title("The cluster that is there")
+    report.say(
+        f"Kubernetes runs at {guest.url}; it must reach this machine at {guest.address}, for the webhook runs here and "
+        "is called by URL. 12 GPU nodes by kwok:"
+    )
+    release: GuestRelease | None = None
+    try:
+        with guest:
+            release = made = GuestRelease(guest, SETTINGS)
+            say_fleet(guest, report)
+            told(Demo(guest, report, lambda: made, installing=HERE), report, once=once)
+            report.title("Removing all that was made")
+    finally:
+        # Later than the webhook configurations, lest anybody's writes wait for it.
+        if release is not None:
+            release.stop()
+    report.say("removed: nodes, namespaces, webhook configurations" + ("" if guest.had_crd else ", the CRD"))
+    return report.exit_code
+
+
+def say_fleet(cluster: Cluster, report: Report) -> None:
+    report.say(cluster.kubectl("get", "nodes", "-L", "nvidia.com/gpu.product,nvidia.com/gpu.count").stdout)
+
+
+def told(demo: "Demo", report: Report, *, once: bool) -> None:
+    """The whole story; Ctrl-C after it is its end."""
+    demo.run()
+    report.summary()
+    if not once:
         try:
-            demo.run()
-            report.summary()
-            if not once:
-                demo.stay()
+            demo.stay()
         except KeyboardInterrupt:
             report.say("stopped")
-    return report.exit_code
 
 
 def offline(report: Report) -> None:
@@ -69,10 +134,13 @@ def offline(report: Report) -> None:
 class Demo:
     """The part on a cluster."""
 
-    def __init__(self, control_plane: ControlPlane, report: Report) -> None:
-        self._control_plane = control_plane
+    def __init__(
+        self, cluster: Cluster, report: Report, release: Callable[[], Release], *, installing: str = IN_PODS
+    ) -> None:
+        self._cluster = cluster
         self._report = report
-        self._llmjob: Installation | None = None
+        self._release, self._installing = release, installing
+        self._llmjob: Release | None = None
 
     def run(self) -> None:
         self._install()
@@ -86,15 +154,15 @@ class Demo:
         self._install()
         assert self._llmjob is not None
         self._report.say(
-            f"export KUBECONFIG={self._control_plane.kubeconfig}\n"
+            f"export KUBECONFIG={self._cluster.kubeconfig}\n"
             f"metrics: {self._llmjob.metrics_url('controller')} and {self._llmjob.metrics_url('webhook')}\n"
             f"all stays up until Ctrl-C; try: kubectl get llmjobs -n {WITH}"
         )
         threading.Event().wait()
 
     def _install(self) -> None:
-        self._report.title("helm install llmjob: its pods run as the chart says, without rights on a read-only root")
-        self._llmjob = Installation(self._control_plane, SETTINGS)
+        self._report.title(f"helm install llmjob: {self._installing}")
+        self._llmjob = self._release()
         started = time.monotonic()
         self._llmjob.install()
         self._report.say(f"ready after {time.monotonic() - started:.1f} s")
@@ -110,7 +178,7 @@ class Demo:
         self._report.expect("Warning:" in applied.stderr, "the 405B job gets its Warning")
         self._until(lambda: self._all_judged(WITH), "the controller's verdicts on every job")
         self._report.title("kubectl get llmjobs")
-        self._report.say(self._control_plane.kubectl("get", "llmjobs", "-n", WITH).stdout)
+        self._report.say(self._cluster.kubectl("get", "llmjobs", "-n", WITH).stdout)
         self._report.title("The breakdown of one estimate")
         self._report.run(["estimate", "-f", str(BREAKDOWN), "--gpu", "a100-80gb"])
         found = self._landings(WITH, "With llmjob")
@@ -163,7 +231,14 @@ class Demo:
 
     def _landings(self, namespace: str, title: str) -> tuple[Landing, ...]:
         self._until(lambda: self._all_running(namespace), f"every pod in {namespace} to run")
-        found = landings(self._items("pods", "-n", namespace), self._items("nodes", "-l", f"!{KEY}"))
+        fleet = [
+            node for node in self._items("nodes") if PHYSICAL_ANNOTATION in node["metadata"].get("annotations", {})
+        ]
+        pods, names = self._items("pods", "-n", namespace), {node["metadata"]["name"] for node in fleet}
+        astray = [pod["metadata"]["name"] for pod in pods if pod["spec"].get("nodeName") not in names]
+        if astray:
+            raise ProcessFailed(f"{', '.join(astray)}: on nodes that are not of the demonstration's fleet")
+        found = landings(pods, fleet)
         self._report.title(f"{title}: where the pods are (measured need, the card's memory)")
         self._report.landings(found)
         return found
@@ -180,23 +255,21 @@ class Demo:
         )
 
     def _namespace(self, name: str, level: str) -> None:
-        self._control_plane.kubectl("create", "namespace", name)
-        self._control_plane.kubectl("label", "namespace", name, f"llmjob.dev/enforcement={level}")
+        self._cluster.kubectl("create", "namespace", name)
+        self._cluster.kubectl("label", "namespace", name, f"llmjob.dev/enforcement={level}")
         # What a pod without requests counts for: with it the scheduler spreads pods over nodes by their load.
         limits = {"limits": [{"type": "Container", "defaultRequest": {"cpu": "4", "memory": "32Gi"}}]}
         range_ = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "default"}, "spec": limits}
-        self._control_plane.client.request("POST", f"/api/v1/namespaces/{name}/limitranges", range_)
-        path = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-        self._until(lambda: self._control_plane.client.exists(path), f"the ServiceAccount of {name}")
+        self._cluster.kubectl("create", "-n", name, "-f", "-", stdin=json.dumps(range_))
+        account = ("get", "serviceaccount", "default", "-n", name)
+        self._until(lambda: self._kubectl(*account).returncode == 0, f"the ServiceAccount of {name}")
 
     def _items(self, *arguments: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = json.loads(self._control_plane.kubectl("get", *arguments, "-o", "json").stdout)[
-            "items"
-        ]
+        items: list[dict[str, Any]] = json.loads(self._cluster.kubectl("get", *arguments, "-o", "json").stdout)["items"]
         return items
 
     def _kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._control_plane.kubectl(*arguments, check=False)
+        return self._cluster.kubectl(*arguments, check=False)
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
