@@ -122,7 +122,7 @@ class APIServer:
         del seconds, accept
         self._passed += 1
         name = "apiserver_admission_webhook_fail_open_count"
-        labels = 'name="pods-warn.llmjob.dev",type="admit"'
+        labels = 'name="pods.warn.validate.llmjob.dev",type="admit"'
         return CONTENT_TYPE_PLAIN_0_0_4, f"# TYPE {name} counter\n{name}{{{labels}}} {self._passed}\n"
 
 

@@ -10,6 +10,8 @@ import yaml
 
 from controlplane.binaries import ensure
 from controlplane.tools import PROMETHEUS
+from llmjob.estimator.vocabulary import Kind, canonical
+from observability.engines import FILL_THE_CARD
 from observability.recording import USED
 from observability.rules import rules
 
@@ -23,6 +25,10 @@ def loaded(time_scale: int = 1) -> list[dict[str, Any]]:
 
 ALERTS = {rule["alert"]: rule for rule in loaded() if "alert" in rule}
 RECORDS = {rule["record"] for rule in loaded() if "record" in rule}
+
+
+def test_engines_are_spelt_as_the_operator_spells_them() -> None:
+    assert all(canonical(Kind.ENGINE, name) == name for name in FILL_THE_CARD.split("|"))
 
 
 def test_the_contract_s_recording_rules_are_there() -> None:
