@@ -130,7 +130,7 @@ def test_modules_that_cannot_be_read_may_all_be_kept_and_are_warned_of() -> None
     assert isinstance(bare, Estimate)
     assert unread.per_gpu.lower == plain.per_gpu.lower
     assert unread.per_gpu.upper >= bare.per_gpu.expected > plain.per_gpu.upper
-    assert any("unquantised modules" in warning for warning in unread.warnings)
+    assert any("lists of modules" in warning for warning in unread.warnings)
     assert not plain.warnings
 
 

@@ -8,12 +8,12 @@ import pytest
 from llmjob.estimator.architecture import read_architecture
 from llmjob.estimator.config import Config, ConfigError
 from llmjob.estimator.kept_modules import kept_modules
+from llmjob.estimator.published_quantization import read_quantization
 from llmjob.estimator.quantization import (
     QuantizationConfig,
     bytes_per_element,
     harshest,
     kindest,
-    read_quantization,
     typical,
 )
 from llmjob.estimator.weights import weights
@@ -47,6 +47,22 @@ def compressed(**weights: Any) -> dict[str, Any]:
         (compressed(num_bits=4, type="float"), "NVFP4", 4, 16),
         ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "NVFP4", 4, 16),
         ({"quant_method": "modelopt", "quant_algo": "FP8"}, "FP8", 8, None),
+        ({"quant_method": "modelopt", "quant_algo": "W4A8_AWQ"}, "AWQ", 4, 128),
+        ({"quant_method": "modelopt", "quant_algo": "W4A16_AWQ", "awq_block_size": 64}, "AWQ", 4, 64),
+        ({"quant_method": "gptq_marlin", "bits": 8, "group_size": 32}, "GPTQ", 8, 32),
+        ({"quant_method": "awq_marlin", "bits": 4}, "AWQ", 4, 128),
+        ({"quant_method": "intel/auto-round", "bits": 3, "group_size": 64}, "GPTQ", 3, 64),
+        ({"quant_method": "hqq", "quant_config": {"weight_quant_params": {"nbits": 3}}}, "HQQ", 3, 64),
+        ({"quant_method": "aqlm", "num_codebooks": 2, "nbits_per_codebook": 12}, "AQLM", 3, None),
+        ({"quant_method": "bitnet"}, "BitNet", 2, None),
+        ({"quant_method": "torchao", "quant_type": "int8_dynamic_activation_int4_weight"}, "TorchAO", 4, None),
+        (
+            {"quant_method": "torchao", "quant_type": {"default": {"_type": "Float8WeightOnlyConfig"}}},
+            "TorchAO",
+            8,
+            None,
+        ),
+        ({"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "fp8_e4m3"}}}, "Quark", 8, None),
     ],
 )
 def test_each_published_form_is_read(config: dict[str, Any], method: str, bits: int, group: int | None) -> None:
@@ -58,7 +74,12 @@ def test_each_published_form_is_read(config: dict[str, Any], method: str, bits: 
 @pytest.mark.parametrize(
     ("config", "field"),
     [
-        ({"quant_method": "aqlm"}, "quant_method"),
+        ({"quant_method": "exl3"}, "quant_method"),
+        ({"quant_method": "hqq"}, "quant_config.weight_quant_params"),
+        ({"quant_method": "quark", "quant_mode": "eager_mode"}, "global_quant_config.weight"),
+        ({"quant_method": "torchao", "quant_type": {"default": {}}}, "quant_type"),
+        ({"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"}, "quantized_layers"),
+        ({"quant_method": "auto-round", "data_type": "mx_fp", "bits": 4}, "data_type"),
         ({"quant_method": "fp8", "weight_block_size": [128]}, "weight_block_size"),
         ({"quant_method": "fp8", "weight_block_size": [0, 128]}, "weight_block_size"),
         ({"quant_method": "awq", "bits": "4"}, "bits"),
@@ -66,7 +87,7 @@ def test_each_published_form_is_read(config: dict[str, Any], method: str, bits: 
         ({"quant_method": "bitsandbytes"}, "load_in_4bit"),
         ({"quant_method": "bitsandbytes", "load_in_4bit": 1}, "load_in_4bit"),
         ({"quant_method": "modelopt", "quant_algo": "W4A8"}, "quant_algo"),
-        ({"quant_method": "compressed-tensors", "config_groups": {}}, "config_groups"),
+        ({"quant_method": "compressed-tensors", "sparsity_config": {"format": "sparse-24"}}, "sparsity_config.format"),
         ({"quant_method": "compressed-tensors", "config_groups": {"a": 4}}, "config_groups.a"),
         (compressed(num_bits=3, type="int"), "config_groups"),
         (compressed(num_bits="8", type="int"), "config_groups.group_0.weights.num_bits"),
@@ -76,12 +97,6 @@ def test_a_form_that_is_not_known_is_refused_with_its_field(config: dict[str, An
     with pytest.raises(ConfigError) as caught:
         read(**config)
     assert caught.value.field == f"quantization_config.{field}"
-
-
-def test_groups_that_quantise_differently_are_refused() -> None:
-    groups = {name: {"weights": {"num_bits": bits, "type": "int"}} for name, bits in (("a", 4), ("b", 8))}
-    with pytest.raises(ConfigError, match="one way"):
-        read(quant_method="compressed-tensors", config_groups=groups)
 
 
 def test_a_config_without_one_is_not_quantised() -> None:

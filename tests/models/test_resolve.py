@@ -161,6 +161,24 @@ def test_a_config_of_an_unknown_family_is_an_unknown_model():
     assert unknown.field.startswith("spec.model.config.")
 
 
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        (CONFIG | {"quantization_config": {"quant_method": "exl3"}}, "quantization_config.quant_method"),
+        (
+            CONFIG | {"quantization_config": {"quant_method": "quark", "quant_mode": "eager_mode"}},
+            "quantization_config.global_quant_config.weight",
+        ),
+        ({"model_type": "gemma3", "text_config": {"model_type": "martian"}}, "text_config.model_type"),
+        (CONFIG | {"layer_types": ["hyper_attention"] * 36}, "layer_types"),
+        (CONFIG | {"torch_dtype": "float8_e8m0fnu"}, "torch_dtype"),
+    ],
+)
+def test_what_a_config_says_and_nobody_knows_makes_an_unknown_model_and_no_bad_input(config, field):
+    unknown = resolve(ModelReference(config=config))
+    assert (unknown.reason, unknown.field) == (Reason.MODEL_UNKNOWN, f"spec.model.config.{field}")
+
+
 @given(
     st.builds(
         ModelReference,

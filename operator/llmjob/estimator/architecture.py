@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from llmjob.estimator.block import Block, Encoder, Run
-from llmjob.estimator.config import Config, ConfigError, shown
+from llmjob.estimator.config import Config, ConfigError, UnsupportedError, shown
 from llmjob.estimator.decoder import Build, decoder
 from llmjob.estimator.families import Family, family_of, named
 from llmjob.estimator.latent import latent
-from llmjob.estimator.quantization import QuantizationConfig, read_quantization
+from llmjob.estimator.published_quantization import read_cache_scheme, read_quantization
+from llmjob.estimator.quantization import QuantizationConfig
 from llmjob.estimator.special import falcon, gemma4, llama4, nas, nemotron_h
 from llmjob.estimator.vision import encoders
 from llmjob.estimator.weight import Weight
@@ -24,6 +25,8 @@ __all__ = ["Architecture", "ConfigError", "read_architecture"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
     """A model. `max_model_len` is its longest context in tokens, None where the config does not say.
+
+    `cache_scheme`: what the checkpoint has for K and V, FP8 or another one as it is published (None: nothing).
 
     Stored multi-token prediction layers are no part of it: they cost nothing unless speculation is asked for.
     """
@@ -38,6 +41,7 @@ class Architecture:
     max_model_len: int | None = None
     dtype: str | None = None
     quantization: QuantizationConfig | None = None
+    cache_scheme: str | None = None
     encoders: tuple[Encoder, ...] = ()
     final_softcapped: bool = False
     rotary_cache: int = 0
@@ -88,7 +92,8 @@ def read_architecture(config: Mapping[str, object]) -> Architecture:
     """Read a config.json mapping, as published: nested text_config, class defaults by model_type for absent keys.
 
     Raises:
-        ConfigError: when a field is missing, contradictory or of the wrong type, or model_type is not known.
+        ConfigError: when a field is missing, contradictory or of the wrong type; UnsupportedError where what it says
+            (model_type, quantisation, a kind of layer) is not known.
     """
     family = family_of(config)
     outer, text, body_family = _language_model(config, family)
@@ -105,6 +110,7 @@ def read_architecture(config: Mapping[str, object]) -> Architecture:
         max_model_len=text.optional_count("max_position_embeddings"),
         dtype=_dtype(outer) or _dtype(text),
         quantization=read_quantization(outer) or read_quantization(text),
+        cache_scheme=read_cache_scheme(outer) or read_cache_scheme(text),
         encoders=encoders(outer, hidden),
         final_softcapped=text.get("final_logit_softcapping") is not None,
         rotary_cache=body.rotary_cache,
@@ -115,14 +121,14 @@ def _dtype(config: Config) -> str | None:
     """The canonical dtype, None where the config states none.
 
     Raises:
-        ConfigError: when it is not known.
+        UnsupportedError: when it is not known.
     """
     for name in ("dtype", "torch_dtype"):
         stated = config.text(name)
         if stated is not None and stated != "auto":
             found = _DTYPES.get(stated.removeprefix("torch."))
             if found is None:
-                raise ConfigError(
+                raise UnsupportedError(
                     config.field(name),
                     f"{shown(stated)} is not known; known are {', '.join(_DTYPES)} (quantization_config says how "
                     "weights are quantised)",

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from llmjob.estimator.block import Attention, Reach
-from llmjob.estimator.config import Config, ConfigError, shown
+from llmjob.estimator.config import Config, ConfigError, UnsupportedError, shown
 from llmjob.estimator.families import Family
 from llmjob.estimator.weight import Split, Weight
 
@@ -66,7 +66,7 @@ def reaches(config: Config, family: Family, layers: int) -> list[tuple[Reach, in
     """What each layer keeps: layer_types, else the family's rule over sliding_window.
 
     Raises:
-        ConfigError: when layer_types has another length or an unknown kind.
+        ConfigError: when layer_types has another length; UnsupportedError for a kind that is not known.
     """
     window = config.optional_count("sliding_window")
     if not config.flag("use_sliding_window", default=True):
@@ -89,7 +89,9 @@ def reaches(config: Config, family: Family, layers: int) -> list[tuple[Reach, in
 def _reach(config: Config, kind: object) -> Reach:
     reach = _REACHES.get(kind) if isinstance(kind, str) else None
     if reach is None:
-        raise ConfigError(config.field("layer_types"), f"{shown(kind)} is not known; known are {', '.join(_REACHES)}")
+        raise UnsupportedError(
+            config.field("layer_types"), f"{shown(kind)} is not known; known are {', '.join(_REACHES)}"
+        )
     return reach
 
 

@@ -34,6 +34,10 @@ class ConfigError(ValueError):
         self.message = message
 
 
+class UnsupportedError(ConfigError):
+    """A config that is not wrong: it says something that is not known here, and the model with it."""
+
+
 class Config:
     """A config.json's fields under Transformers' usual names.
 
@@ -73,8 +77,8 @@ class Config:
         """The error for a field that must be there."""
         return ConfigError(self.field(name), "is missing; add it as the model's config.json has it")
 
-    def count(self, name: str, default: int | None = None, *, least: int = 1) -> int:
-        """A whole number from `least` up.
+    def count(self, name: str, default: int | None = None, *, least: int = 1, most: int | None = None) -> int:
+        """A whole number from `least` up, to `most` or what no model exceeds.
 
         Raises:
             ConfigError: when it is absent without a default, no whole number, or out of range.
@@ -88,7 +92,7 @@ class Config:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise ConfigError(self.field(name), f"must be a whole number, not {shown(value)}")
-        most = _MOST.get(name, LARGEST - 1)
+        most = most or _MOST.get(name, LARGEST - 1)
         if not least <= value <= most:
             raise ConfigError(self.field(name), f"must be from {least} to {most}, not {shown(value)}")
         return value

@@ -70,9 +70,14 @@ def _estimate(model: Model, architecture: Architecture, task: Task, gpu: GPU | N
 def _unread(model: Model, architecture: Architecture) -> tuple[str, ...]:
     """What of the checkpoint's quantization_config was not understood."""
     config = architecture.quantization
-    if config is None or not config.kept.unread or model.quantization not in (None, config.method):
+    if config is None or model.quantization not in (None, config.method):
         return ()
-    return (f"{config.kept.unread} entries of quantization_config's list of unquantised modules cannot be read",)
+    found = []
+    if config.unread:
+        found.append(f"{config.unread} entries of quantization_config's lists of modules cannot be read")
+    if config.loose:
+        found.append(f"of {config.method} the bits of a weight are known and little else: the bounds are wide")
+    return tuple(found)
 
 
 def _warned(answer: Estimate, warnings: Sequence[str]) -> Estimate:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from llmjob.data import read_text
-from llmjob.estimator.config import Config, ConfigError, shown
+from llmjob.estimator.config import Config, UnsupportedError, shown
 
 
 class Family:
@@ -61,18 +61,18 @@ def family_of(config: Mapping[str, object], path: str = "") -> Family:
     """The family that the config's model_type names.
 
     Raises:
-        ConfigError: when model_type is missing, no family has it (the message names the nearest), or none can read it.
+        UnsupportedError: when model_type is missing, no family has it (the message names the nearest) or none reads it.
     """
     name = config.get("model_type")
     if not isinstance(name, str) or not name:
-        raise ConfigError(f"{path}model_type", "is missing; a published config.json names its model_type")
+        raise UnsupportedError(f"{path}model_type", "is missing; a published config.json names its model_type")
     if name not in _table():
         nearest = get_close_matches(name.casefold(), _table(), n=1, cutoff=0.0)
         known = f"the nearest known one is {nearest[0]}" if nearest else "state parameters instead"
-        raise ConfigError(f"{path}model_type", f"{shown(name)} is not known; {known}")
+        raise UnsupportedError(f"{path}model_type", f"{shown(name)} is not known; {known}")
     why = _table()[name].get("unsupported")
     if why:
-        raise ConfigError(f"{path}model_type", f"{name} is not supported: {why}; state parameters instead")
+        raise UnsupportedError(f"{path}model_type", f"{name} is not supported: {why}; state parameters instead")
     return named(name)
 
 

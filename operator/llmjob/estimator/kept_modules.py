@@ -1,4 +1,5 @@
-"""The modules that a quantised checkpoint leaves at the model's dtype, as its config.json lists them.
+"""The modules that an entry of a quantised checkpoint's config.json means: those that it leaves at the model's dtype,
+and those that it stores unlike the others.
 
 The list is a user's text: it is matched in time that grows with its length alone. Names, globs and the regular
 expressions that publishers write (literals, `.*`, `.`, a choice such as `(gate|up)_proj`, `^` and `$`) are read;
@@ -18,7 +19,7 @@ _MOST_BEGINNINGS: Final = 1024
 _LONGEST: Final = 200
 _MOST_CHOICES: Final = 32
 _TOKEN: Final = re.compile(
-    r"(?P<any>\.\*)|(?P<some>\.\+)|(?P<dot>\\\.)|(?P<one>\.)|(?P<text>[\w-]+)|\((?P<choice>[\w|-]+)\)"
+    r"(?P<any>\.\*)|(?P<some>\.\+)|(?P<dot>\\\.)|(?P<one>\.)|(?P<text>[\w-]+)|\((?:\?:)?(?P<choice>[\w|-]+)\)"
 )
 _TELLS_LAYERS: Final = frozenset("0123456789?[")
 _GLOBS: Final = {"any": "*", "some": "?*", "dot": ".", "one": "?"}

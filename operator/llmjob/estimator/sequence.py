@@ -108,10 +108,11 @@ def cache_dtype(model: Model, architecture: Architecture, task: Inference) -> st
 
 def cache_scheme(model: Model, task: Inference) -> str | None:
     """What the checkpoint has scales of K and V for (FP8, or a scheme as published) where the job states no dtype."""
-    config = model.architecture.quantization if model.architecture else None
-    if config is None or model.quantization not in {None, config.method}:
+    known = model.architecture
+    own = known.quantization.method if known and known.quantization else None
+    if known is None or model.quantization not in {None, own} or not _is_open(task.kv_cache_dtype):
         return None
-    return config.cache if _is_open(task.kv_cache_dtype) else None
+    return known.cache_scheme
 
 
 def _is_open(kv_cache_dtype: str | None) -> bool:

@@ -18,7 +18,7 @@ from llmjob.estimator.attention import (
     rotary_positions,
 )
 from llmjob.estimator.block import Attention, Block, Experts, FeedForward, Mamba, Reach
-from llmjob.estimator.config import LARGEST, Config, ConfigError, shown
+from llmjob.estimator.config import LARGEST, Config, ConfigError, UnsupportedError, shown
 from llmjob.estimator.decoder import Body, around, attention, norm_weight, normed, runs
 from llmjob.estimator.families import Family
 from llmjob.estimator.feed_forward import dense, dense_weights, expert_weights, experts, layers_named
@@ -188,7 +188,7 @@ def _nas_entry(config: Config, index: int, entry: object) -> tuple[int | None, i
     mlp = Config(block.mapping("ffn") or {}, path=f"{path}ffn.")
     for part in (mixer, mlp):
         if part.flag("replace_with_linear"):
-            raise ConfigError(part.field("replace_with_linear"), "blocks with one linear map are not supported")
+            raise UnsupportedError(part.field("replace_with_linear"), "blocks with one linear map are not supported")
     heads, hidden = config.count("num_attention_heads"), config.count("hidden_size")
     groups = width = None
     if not mixer.flag("no_op"):

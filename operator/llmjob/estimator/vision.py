@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from llmjob.estimator.block import Encoder
-from llmjob.estimator.config import Config, ConfigError, shown
+from llmjob.estimator.config import Config, UnsupportedError, shown
 
 _PATH: Final = "vision_config."
 
@@ -18,10 +18,10 @@ def encoders(config: Config, hidden: int) -> tuple[Encoder, ...]:
     """The multimodal parts of a config; `hidden` is the language model's width.
 
     Raises:
-        ConfigError: when it has a tower that no function here can count.
+        UnsupportedError: when it has a tower that no function here can count.
     """
     if config.mapping("audio_config") is not None:
-        raise ConfigError(
+        raise UnsupportedError(
             config.field("audio_config"), "audio towers are not supported; set it to null to leave it out"
         )
     stated = config.mapping("vision_config")
@@ -32,7 +32,7 @@ def encoders(config: Config, hidden: int) -> tuple[Encoder, ...]:
     tower = _TOWERS.get(kind) if isinstance(kind, str) else None
     tower = tower or _TOWERS.get(family)
     if tower is None:
-        raise ConfigError(
+        raise UnsupportedError(
             f"{_PATH}model_type", f"{shown(kind or family)} is not known; known are {', '.join(sorted(_TOWERS))}"
         )
     count, defaults = tower

@@ -6,7 +6,7 @@ benchmarks/accuracy, group vllm-weights.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from math import ceil
@@ -15,11 +15,13 @@ from typing import Final
 from llmjob.estimator.architecture import Architecture
 from llmjob.estimator.block import LatentAttention, Run
 from llmjob.estimator.interval import Interval
+from llmjob.estimator.kept_modules import KeptModules
 from llmjob.estimator.pipeline import stages
 from llmjob.estimator.quantization import (
     DTYPE_BYTES,
     QuantizationConfig,
     bytes_per_element,
+    fewest_bytes,
     harshest,
     kindest,
     typical,
@@ -58,7 +60,7 @@ class HeldWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """How elements are stored: `plain` bytes of an unquantised one, `quantized` of a quantised one.
+    """How elements are stored: `plain` bytes of an unquantised one, `quantized` of a quantised one that no list names.
 
     `padded`: kernels pad an expert's width, and the hidden size.
     """
@@ -74,9 +76,10 @@ class _Stored:
         """One weight on the fullest rank; biases and norms stay plain."""
         matrix, bias = weight.on_rank(self.tensor, self.expert)
         config = self.config
-        if config is None or not weight.linear or config.kept.keeps(prefix + weight.name):
+        element = config.stored(prefix + weight.name, self.quantized) if config is not None and weight.linear else None
+        if element is None:
             return self.plain * (matrix + bias)
-        size = matrix * self.quantized
+        size = matrix * element
         if weight.copies > 1 and any(self.padded):
             size *= self._padding(weight)
         return size + self.plain * bias
@@ -124,11 +127,7 @@ def weights(
         raise ValueError(f"quantisation {quantization!r} has no known size of an element")
     guessed = config is not None and config is not architecture.quantization
     plain = DTYPE_BYTES[dtype or architecture.dtype or "BF16"]
-    ends = (config, config, config)
-    if config is not None and guessed:
-        ends = (kindest(config), config, harshest(config))
-    elif config is not None and config.kept.unread:
-        ends = (config, config, None)  # any module may be among those left at the model's dtype
+    ends = _ends(config, guessed=guessed)
     tiled = config is not None and config.method == "MXFP4"
     latent = any(isinstance(run.block.mixer, LatentAttention) for run in architecture.layers)
     # Counting each tensor of each layer is most of an estimate's work, and mostly the three ends are stored alike.
@@ -137,7 +136,7 @@ def weights(
         worst(
             _Stored(
                 plain=plain,
-                quantized=bytes_per_element(end) if end else Fraction(0),
+                quantized=size,
                 config=end,
                 tensor=degrees.tensor,
                 expert=max(degrees.expert, degrees.tensor) if degrees.expert > 1 else 1,
@@ -145,7 +144,7 @@ def weights(
             ),
             latent and index > 0,
         )
-        for index, end in enumerate(ends)
+        for index, (end, size) in enumerate(ends)
     )
     rotary = architecture.rotary_cache * plain
     tower = architecture.encoder_parameters * plain
@@ -165,12 +164,29 @@ def weights(
     return HeldWeights(memory, Basis.MODELLED if config is not None or tower else Basis.EXACT)
 
 
+def _ends(
+    config: QuantizationConfig | None, *, guessed: bool
+) -> tuple[tuple[QuantizationConfig | None, Fraction], ...]:
+    """How weights are stored at the least, expectedly and at the most, with the bytes of a quantised element."""
+    if config is None:
+        return ((None, Fraction(0)),) * 3
+    if guessed:
+        return tuple((end, bytes_per_element(end)) for end in (kindest(config), config, harshest(config)))
+    size = bytes_per_element(config)
+    if config.unread or config.loose:
+        # Any module may be stored as the smallest are, and any may be left at the model's dtype.
+        least = replace(config, kept=KeptModules(), exemptions=(), rest=True) if config.unread else config
+        least = replace(least, head=config.head or config.loose)
+        return (least, fewest_bytes(config)), (config, size), (None, Fraction(0))
+    return ((config, size),) * 3
+
+
 def _worst(architecture: Architecture, stored: _Stored, pipeline: int, *, copies: bool) -> int:
     """The fullest stage, in whole bytes."""
     return ceil(
         max(
             sum((stored.bytes_of(weight) for weight in around), _blocks(layers, start, stored, copies=copies))
-            for layers, start, around in _ranks(architecture, pipeline)
+            for layers, start, around in _ranks(architecture, pipeline, head=bool(stored.config and stored.config.head))
         )
     )
 
@@ -178,7 +194,7 @@ def _worst(architecture: Architecture, stored: _Stored, pipeline: int, *, copies
 def _blocks(layers: Iterable[Run], start: int, stored: _Stored, *, copies: bool) -> Fraction | int:
     total: Fraction | int = 0
     for run in layers:
-        apart = run.count if stored.config is not None and stored.config.kept.by_layer else 1
+        apart = run.count if stored.config is not None and stored.config.by_layer else 1
         for layer in range(start, start + apart):
             prefix = f"model.layers.{layer}."
             total += run.count // apart * sum(stored.bytes_of(weight, prefix) for weight in run.block.weights)
@@ -198,8 +214,10 @@ def _absorbed(mixer: LatentAttention, stored: _Stored) -> int:
     return heads * (mixer.nope_dim + mixer.value_dim) * mixer.kv_rank * stored.plain
 
 
-def _ranks(architecture: Architecture, pipeline: int) -> list[tuple[tuple[Run, ...], int, tuple[Weight, ...]]]:
-    """Of every stage its layers, the number of its first one, and what surrounds them.
+def _ranks(
+    architecture: Architecture, pipeline: int, *, head: bool
+) -> list[tuple[tuple[Run, ...], int, tuple[Weight, ...]]]:
+    """Of every stage its layers, the number of its first one, and what surrounds them; `head`: it is quantised.
 
     The last stage holds the head, and a second copy of the embedding where they are tied.
     """
@@ -208,16 +226,14 @@ def _ranks(architecture: Architecture, pipeline: int) -> list[tuple[tuple[Run, .
         last = stage == pipeline - 1
         around: tuple[Weight, ...] = architecture.embedding if stage == 0 else ()
         if last:
-            around += _head(architecture, alone=pipeline > 1)
+            around += _head(architecture, alone=pipeline > 1, quantized=head)
         found.append((layers, start, around))
         start += sum(run.count for run in layers)
     return found
 
 
-def _head(architecture: Architecture, *, alone: bool) -> tuple[Weight, ...]:
+def _head(architecture: Architecture, *, alone: bool, quantized: bool) -> tuple[Weight, ...]:
     """The final norm and the output matrix; the matrix stays at the model's dtype unless its config says otherwise."""
-    config = architecture.quantization
-    quantized = config is not None and config.head
     head = tuple(weight if quantized or not weight.linear else _plain(weight) for weight in architecture.head)
     return (*head, *architecture.embedding[:1]) if alone and architecture.tied else head
 

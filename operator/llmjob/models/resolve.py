@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from llmjob.estimator.architecture import Architecture, ConfigError, read_architecture
+from llmjob.estimator.config import UnsupportedError
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import Unknown
 from llmjob.models import catalogue
@@ -15,7 +16,6 @@ from llmjob.names import Reason
 # A Hugging Face repository id. What does not match is never looked up: no URL, no path, no parent directory.
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(?:/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 _TOLERANCE: Final = Fraction(1, 20)
-_UNKNOWN_FAMILY: Final = ("model_type", "architectures")
 
 
 def resolve(reference: ModelReference) -> Model | Unknown:
@@ -65,7 +65,7 @@ def _configured(reference: ModelReference, facts: NameFacts) -> Model | Unknown:
     try:
         architecture = read_architecture(reference.config or {})
     except ConfigError as error:
-        reason = Reason.MODEL_UNKNOWN if error.field in _UNKNOWN_FAMILY else Reason.BAD_INPUT
+        reason = Reason.MODEL_UNKNOWN if isinstance(error, UnsupportedError) else Reason.BAD_INPUT
         return Unknown(reason=reason, field=f"spec.model.config.{error.field}", message=error.message)
     warnings = _disagreements(reference, architecture, "spec.model.config")
     published = _catalogued(reference.id)
