@@ -54,7 +54,7 @@ def test_one_secret_and_the_configurations_by_name(render: Any) -> None:
 def test_who_makes_no_certificate_has_no_right_to_one(render: Any, sets: tuple[str, ...]) -> None:
     resources = {resource for _, _, resource, _ in granted(render(*sets), "controller")}
     assert resources == {
-        "nodes", "llmjobs.llmjob.dev", "llmjobs/status.llmjob.dev", "events", "configmaps",
+        "nodes", "pods", "llmjobs.llmjob.dev", "llmjobs/status.llmjob.dev", "events", "configmaps",
     }  # fmt: skip
 
 

@@ -6,7 +6,8 @@ import pytest
 from llmjob.runtime import feed as module
 from llmjob.runtime.cluster import ClusterError
 from llmjob.runtime.feed import Feed, NotInstalled
-from llmjob.runtime.paths import JOBS, NODES
+from llmjob.runtime.paths import JOBS, NODES, PODS
+from llmjob.runtime.pod_view import PodView
 from llmjob.runtime.settings import Views
 from llmjob.runtime.settings_feed import SettingsFeed
 from llmjob.runtime.views import SeenJob
@@ -16,11 +17,13 @@ class Lists:
     """Collections by path; an error is raised instead."""
 
     def __init__(self) -> None:
-        self.found = {NODES: [], JOBS: []}
+        self.found = {NODES: [], JOBS: [], PODS: []}
+        self.selectors = {}
         self.error = {}
         self.objects = {}
 
-    async def list(self, path):
+    async def list(self, path, selector=None):
+        self.selectors[path] = selector
         if path in self.error:
             raise self.error[path]
         for item in self.found[path]:
@@ -53,6 +56,17 @@ async def test_a_start_reads_the_settings_and_fills_both_views(rig, made, tmp_pa
     assert [found.name for found in world.fleet.classes()] == ["nvidia-l4"]
     assert world.jobs.find("team", "one")
     assert told
+
+
+async def test_only_pods_that_name_a_job_are_listed_and_only_where_there_is_a_view_of_them(rig, made):
+    world, lists = rig
+    lists.found[PODS] = [made.pod()]
+    await Feed(world, lists).start()
+    assert PODS not in lists.selectors
+    pods = PodView()
+    await Feed(world, lists, pods=pods).start()
+    assert [pod.job for pod in pods] == ["job"]
+    assert lists.selectors == {NODES: None, JOBS: None, PODS: "llmjob.dev/job"}
 
 
 async def test_a_cluster_without_the_crd_says_what_to_apply(rig):
@@ -95,7 +109,7 @@ async def test_events_during_a_slow_list_are_not_undone_by_it(rig, made):
     new["metadata"]["resourceVersion"] = moved["metadata"]["resourceVersion"] = "10"
 
     class Slow(Lists):
-        async def list(self, path):
+        async def list(self, path, _selector=None):
             if path == JOBS:
                 world.jobs.apply("MODIFIED", new)
                 yield old

@@ -1,6 +1,7 @@
 from prometheus_client import CollectorRegistry
 
-from llmjob.runtime.metrics import CertificateState, FleetState, Predictions, ProcessState, SettingsState
+from llmjob.runtime.metrics import CertificateState, FleetState, PodState, Predictions, ProcessState, SettingsState
+from llmjob.runtime.pod_view import PodView, joined
 from llmjob.runtime.views import NodeView
 
 
@@ -78,3 +79,16 @@ def test_a_certificate_has_its_expiry_once_there_is_one_and_whether_it_was_reloa
 def test_who_mounts_no_certificate_says_nothing_of_reloads():
     registry = collected(CertificateState(lambda: 1.5))
     assert registry.get_sample_value("llmjob_certificate_last_reload_successful") is None
+
+
+def test_running_pods_of_a_job_are_there_by_class_and_vanish_with_the_pod(made):
+    pods, world = PodView(), made.world(jobs=(made.job(),))
+    pod = made.pod(nodeName="small")
+    pod["metadata"]["namespace"] = "team"
+    pod["status"] = {"phase": "Running"}
+    pods.apply("ADDED", pod)
+    registry = collected(PodState(lambda: joined(pods, world)))
+    place = {"namespace": "team", "pod": "pod", "llmjob": "job", "role": "main", "class": "nvidia-t4"}
+    assert registry.get_sample_value("llmjob_pod_info", place) == 1
+    pods.apply("DELETED", pod)
+    assert registry.get_sample_value("llmjob_pod_info", place) is None

@@ -67,11 +67,12 @@ class Cluster:
         if self._session is not None:
             await self._session.close()
 
-    async def list(self, path: str) -> AsyncIterator[Object]:
-        """Every object of a collection, by chunks of 500."""
+    async def list(self, path: str, selector: str | None = None) -> AsyncIterator[Object]:
+        """Every object of a collection, or those that a label selector chooses, by chunks of 500."""
+        chosen = {"limit": str(CHUNK)} | ({"labelSelector": selector} if selector else {})
         token: str | None = None
         while True:
-            query = {"limit": str(CHUNK)} | ({"continue": token} if token else {})
+            query = chosen | ({"continue": token} if token else {})
             page = await self._ask("GET", path, query=query)
             for item in page.get("items") or ():
                 yield item

@@ -9,7 +9,8 @@ import kopf
 
 from llmjob.names import GROUP, PLURAL, VERSION
 from llmjob.runtime.cluster import Cluster, ClusterError
-from llmjob.runtime.paths import JOBS, NODES
+from llmjob.runtime.paths import JOBS, NODES, PODS
+from llmjob.runtime.pod_view import SELECTOR, PodView
 from llmjob.runtime.settings_feed import SettingsFeed
 from llmjob.runtime.views import Key
 from llmjob.runtime.world import World
@@ -27,7 +28,7 @@ def _nothing(*_: object) -> None:
 
 
 class Feed:
-    """Fills a world's views; `fleet_changed` and `job_changed` are told of every change."""
+    """Fills a world's views and that of pods, if any; `fleet_changed` and `job_changed` are told of every change."""
 
     def __init__(
         self,
@@ -35,14 +36,16 @@ class Feed:
         cluster: Cluster,
         *,
         settings: SettingsFeed | None = None,
+        pods: PodView | None = None,
         fleet_changed: Callable[[], None] = _nothing,
         job_changed: Callable[[Key], None] = _nothing,
     ) -> None:
         self._world, self._cluster, self._settings = world, cluster, settings
+        self._pods = pods
         self._fleet_changed, self._job_changed = fleet_changed, job_changed
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
-        """Watch nodes and LLMJobs."""
+        """Watch what the views hold."""
 
         @kopf.on.event("", "v1", "nodes", registry=registry)
         async def on_node(event: Mapping[str, Any], **_: object) -> None:
@@ -52,6 +55,14 @@ class Feed:
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def on_job(event: Mapping[str, Any], **_: object) -> None:
             self._job_changed(self._world.jobs.apply(event["type"], event["object"]))
+
+        if self._pods is None:
+            return
+        pods = self._pods
+
+        @kopf.on.event("", "v1", "pods", registry=registry)
+        async def on_pod(event: Mapping[str, Any], **_: object) -> None:
+            pods.apply(event["type"], event["object"])
 
     async def start(self) -> None:
         """Settings and complete views; after this the process may answer.
@@ -66,7 +77,7 @@ class Feed:
         await self.list_all()
 
     async def list_all(self) -> None:
-        """LIST both, which also drops what was deleted unseen."""
+        """LIST them all, which also drops what was deleted unseen."""
         nodes, jobs = self._world.nodes, self._world.jobs
         nodes.begin()
         nodes.replace(await asyncio.to_thread(nodes.read, [node async for node in self._cluster.list(NODES)]))
@@ -80,6 +91,10 @@ class Feed:
             raise
         for key in jobs.replace(await asyncio.to_thread(jobs.read, listed)):
             self._job_changed(key)
+        if self._pods is not None:
+            self._pods.begin()
+            pods = [pod async for pod in self._cluster.list(PODS, SELECTOR)]
+            self._pods.replace(await asyncio.to_thread(self._pods.read, pods))
 
     async def keep_listing(self) -> None:
         """LIST again and again; a failure leaves the views as they are, and older."""

@@ -14,6 +14,7 @@ from llmjob.decision.verdict import Verdict
 from llmjob.estimator.interval import Interval
 from llmjob.fleet.fleet import Fleet
 from llmjob.runtime.judgement import Judgement
+from llmjob.runtime.pod_view import JoinedPod
 from llmjob.runtime.views import View
 
 _BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
@@ -129,6 +130,22 @@ class FleetState(Collector):
                     memory.add_metric((gpu_class.name, f"{kind}_lower"), found.lower)
                     memory.add_metric((gpu_class.name, f"{kind}_upper"), found.upper)
         yield from (nodes, gpus, memory)
+
+
+class PodState(Collector):
+    """Which pods run which job: what joins the exporters' series to the jobs."""
+
+    def __init__(self, joined: Callable[[], Iterable[JoinedPod]]) -> None:
+        self._joined = joined
+
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily(
+            "llmjob_pod_info", "A running pod of an LLMJob.", labels=("namespace", "pod", "llmjob", "role", "class")
+        )
+        for found in self._joined():
+            pod = found.pod
+            info.add_metric((pod.namespace, pod.name, pod.job, pod.role, found.gpu_class), 1)
+        yield info
 
 
 class Predictions(Collector):

@@ -8,6 +8,7 @@ from llmjob.api.patterns import NAME
 from llmjob.names import GROUP, PLURAL, VERSION
 
 NODES: Final = "/api/v1/nodes"
+PODS: Final = "/api/v1/pods"
 JOBS: Final = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 # Of an LLMJob, which is a label's value too, and of a namespace; and of most other objects.
 LONGEST_NAME: Final = 63

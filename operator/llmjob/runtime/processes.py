@@ -27,11 +27,13 @@ from llmjob.runtime.metrics import (
     Admissions,
     CertificateState,
     FleetState,
+    PodState,
     Predictions,
     ProcessState,
     Rotations,
     SettingsState,
 )
+from llmjob.runtime.pod_view import SELECTOR, PodView, joined
 from llmjob.runtime.server import FAREWELL, CannotListen, admission_application, health_application, listening
 from llmjob.runtime.settings import SettingsError
 from llmjob.runtime.settings_feed import SettingsFeed
@@ -136,9 +138,12 @@ def run_controller(
             world = World(nodes=NodeView(), jobs=JobView(), find_job=_finder(cluster))
             controller = Controller(world, cluster)
             metrics = _registry()
-            metrics.register(ProcessState({"nodes": world.nodes, "llmjobs": world.jobs}))
+            pods = PodView()
+            views = {"nodes": world.nodes, "llmjobs": world.jobs, "pods": pods}
+            metrics.register(ProcessState(views))
             metrics.register(FleetState(lambda: world.fleet))
             metrics.register(Predictions(controller.judgements))
+            metrics.register(PodState(lambda: joined(pods, world)))
             tasks: list[Callable[[], Awaitable[None]]] = [controller.run]
             if order is not None:
                 from llmjob.runtime.certificates import Certificates  # noqa: PLC0415, cryptography is slow to import
@@ -150,14 +155,14 @@ def run_controller(
                 settings, world, cluster, metrics, changed=controller.fleet_changed, events=Events(cluster)
             )
             feed = Feed(
-                world, cluster, settings=followed,
+                world, cluster, settings=followed, pods=pods,
                 fleet_changed=controller.fleet_changed, job_changed=controller.job_changed,
             )  # fmt: skip
 
             def ready() -> str | None:
                 if stop.is_set():
                     return "stopping"
-                return None if world.nodes.synced and world.jobs.synced else "views not complete yet"
+                return None if all(view.synced for view in views.values()) else "views not complete yet"
 
             async def keep_resyncing() -> None:
                 while True:
@@ -266,6 +271,7 @@ def _configure(settings: kopf.OperatorSettings) -> None:
     settings.posting.enabled = False
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
+    settings.watching.label_selectors["", "v1", "pods"] = SELECTOR
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = _OUTAGE_BACKOFFS
     settings.queueing.worker_limit = None

@@ -15,7 +15,7 @@ from llmjob.runtime.kept import Entry, Kept
 Clock = Callable[[], float]
 Key = tuple[str, str]
 Object = Mapping[str, Any]
-_DELETED: Final = "DELETED"
+DELETED: Final = "DELETED"
 
 
 class View:
@@ -54,7 +54,7 @@ class NodeView(View):
     @staticmethod
     def read(nodes: Iterable[Object]) -> dict[str, Entry[NodeProjection]]:
         """What a LIST brought; pure, so that a thread may do it."""
-        return {_name(node): Entry(_version(node), project(node)) for node in nodes}
+        return {_name(node): Entry(version_of(node), project(node)) for node in nodes}
 
     def replace(self, listed: Mapping[str, Entry[NodeProjection]]) -> None:
         """A LIST is complete: what it lacks is gone, unless an event since its begin says otherwise."""
@@ -65,11 +65,16 @@ class NodeView(View):
     def apply(self, kind: str | None, node: Object) -> bool:
         """A watch event; whether it changed anything that an answer depends on."""
         self._touch()
-        projection = None if kind == _DELETED else project(node)
-        changed = self._nodes.put(_name(node), Entry(_version(node), projection))
+        projection = None if kind == DELETED else project(node)
+        changed = self._nodes.put(_name(node), Entry(version_of(node), projection))
         if changed:
             self._fleet = None
         return changed
+
+    def find(self, name: str) -> NodeProjection | None:
+        """A GPU node by name."""
+        entry = self._nodes.find(name)
+        return entry.value if entry is not None else None
 
     @property
     def fleet(self) -> Fleet:
@@ -138,7 +143,7 @@ class JobView(View):
         """A watch event, or a fresher reading; the key it was about."""
         self._touch()
         key = key_of(job)
-        self._jobs.put(key, Entry(_version(job), None) if kind == _DELETED else self._entry(key, job))
+        self._jobs.put(key, Entry(version_of(job), None) if kind == DELETED else self._entry(key, job))
         return key
 
     def find(self, namespace: str, name: str) -> SeenJob | None:
@@ -152,7 +157,7 @@ class JobView(View):
         return len(self._jobs)
 
     def _entry(self, key: Key, job: Object) -> Entry[SeenJob]:
-        known, version = self._jobs.find(key), _version(job)
+        known, version = self._jobs.find(key), version_of(job)
         if known is not None and version is not None and known.version == version:
             return known
         return Entry(version, SeenJob.of(plain(job)))
@@ -176,7 +181,7 @@ def _name(node: Object) -> str:
     return str((node.get("metadata") or {}).get("name", ""))
 
 
-def _version(content: Object) -> int | None:
+def version_of(content: Object) -> int | None:
     """An object's resourceVersion as the integer it is; None where it is none."""
     text = str((content.get("metadata") or {}).get("resourceVersion", ""))
     return int(text) if text.isascii() and text.isdigit() else None

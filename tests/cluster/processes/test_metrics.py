@@ -130,3 +130,23 @@ def test_both_processes_say_how_old_their_views_are_and_the_webhook_when_its_cer
     for samples in running.samples("webhook"):
         found = samples["llmjob_certificate_expiry_timestamp_seconds", frozenset()]
         assert found == certificate.not_valid_after_utc.timestamp()
+
+
+def test_a_running_pod_of_a_job_is_told_of_by_its_class_until_it_is_gone(
+    running: Any, space: Callable[..., str]
+) -> None:
+    place = space("warn")
+    running.apply(running.llmjob("serve"), namespace=place)
+    running.judged(place, "serve")
+    running.apply(running.new_pod("a", "serve"), running.new_pod("b", None), namespace=place)
+
+    def told() -> list[dict[str, str]]:
+        [samples] = running.samples("controller")
+        found = [dict(labels) for name, labels in samples if name == "llmjob_pod_info"]
+        return [labels for labels in found if labels["namespace"] == place]
+
+    assert running.eventually(told, 60) == [
+        {"namespace": place, "pod": "a", "llmjob": "serve", "role": "main", "class": "nvidia-a100-80gb"}
+    ]
+    running.cluster.client.request("DELETE", f"/api/v1/namespaces/{place}/pods/a")
+    running.eventually(lambda: not told(), 60)
