@@ -189,15 +189,6 @@ def test_windows_need_a_mask_under_sdpa_and_none_under_flash_attention() -> None
     assert not expected(FineTuning(attention="Flash")).masks_windows
 
 
-def test_an_update_inside_the_backward_leaves_no_gradients() -> None:
-    assert expected(FineTuning(optimizer="LOMO")).optimizer.gradient == 0
-    assert expected(FineTuning(optimizer="AdamW")).optimizer.gradient == 4
-    recipes = settings(FineTuning(method="Full", framework="Torchtune"))
-    assert {setting.optimizer.gradient for setting in recipes} >= {0}
-    stated = settings(FineTuning(method="Full", framework="Torchtune", optimizer="AdamW"))
-    assert 0 not in {setting.optimizer.gradient for setting in stated}
-
-
 def test_16_bit_adapters_have_16_bit_gradients_and_states() -> None:
     task = FineTuning(method="LoRA", adapter=Adapter(rank=8, dtype="BF16"))
     found = expected(task).optimizer
@@ -300,7 +291,7 @@ def test_constants_are_found_by_name_product_and_release() -> None:
     assert training_profile.context("NVIDIA-L40S").low == 141 * MiB
     assert training_profile.logits_of_release("Transformers", "nightly") is None
     assert training_profile.logits_of_release("TRL", "1.0") is None
-    assert training_profile.framework("DeepSpeed") == training_profile.framework(None)
+    assert training_profile.framework("DeepSpeed").logits == training_profile.framework(None).logits
     assert training_profile.quantized_bytes("Q4_K_M") is None
     assert training_profile.residual(experts=True, compiled=False) == (Fraction(1, 4), Fraction(3, 25))
     assert training_profile.residual(experts=False, compiled=True)[0] == Fraction(1, 2)

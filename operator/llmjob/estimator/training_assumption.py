@@ -5,7 +5,7 @@ The first setting is the expected one; the kindest and the harshest of all give 
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias
 
 from llmjob.estimator import training_profile
 from llmjob.estimator.block import Attention
@@ -13,6 +13,8 @@ from llmjob.estimator.gpu import GPU
 from llmjob.estimator.model import Model
 from llmjob.estimator.task import Adapter, FineTuning, Sharding
 from llmjob.estimator.training_block import Kernel
+from llmjob.estimator.training_choice import Choice
+from llmjob.estimator.training_gradients import GradientsLife, gradients_life
 from llmjob.estimator.training_numbers import (
     HALF,
     SINGLE,
@@ -24,7 +26,6 @@ from llmjob.estimator.training_profile import FrameworkRule
 from llmjob.estimator.training_setting import Logits, Optimizer, Setting, Shards
 from llmjob.estimator.vocabulary import ADAPTER_METHODS, SHARDS_GRADIENTS, SHARDS_STATES, SHARDS_WEIGHTS
 
-_Value = TypeVar("_Value")
 _End: TypeAlias = Literal["expected", "kindest", "harshest"]
 
 _RANKS: Final = (16, 8, 64)
@@ -43,42 +44,29 @@ _COPYING: Final = 14
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice(Generic[_Value]):
-    """A setting that a job leaves open: the value that counts, and those that need least and most memory."""
-
-    expected: _Value
-    kindest: _Value
-    harshest: _Value
-
-    @classmethod
-    def known(cls, value: _Value) -> "_Choice[_Value]":
-        return cls(value, value, value)
-
-
-@dataclass(frozen=True, slots=True)
 class _States:
-    """An optimizer's state per trainable parameter, in elements or in bytes, its copies, and whether gradients live."""
+    """An optimizer's state per trainable parameter, in elements or in bytes, and its copies."""
 
     amount: Fraction
     in_elements: bool
     copies: int
-    gradients: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
     """Every choice of a job but how it holds numbers."""
 
-    optimizer: _Choice[_States]
-    kernel: _Choice[tuple[Kernel, bool]]
-    kept_share: _Choice[Fraction]
-    logits: _Choice[tuple[Fraction, int]]
-    length: _Choice[int]
-    adapter: _Choice[tuple[int, tuple[str, ...]]]
-    saved: _Choice[tuple[str, ...]]
-    buckets: _Choice[bool]
-    sequence_parallel: _Choice[bool]
-    shards: _Choice[Shards]
+    optimizer: Choice[_States]
+    kernel: Choice[tuple[Kernel, bool]]
+    kept_share: Choice[Fraction]
+    logits: Choice[tuple[Fraction, int]]
+    length: Choice[int]
+    adapter: Choice[tuple[int, tuple[str, ...]]]
+    saved: Choice[tuple[str, ...]]
+    buckets: Choice[bool]
+    gradients: Choice[GradientsLife]
+    sequence_parallel: Choice[bool]
+    shards: Choice[Shards]
 
 
 def assume(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting, ...]:
@@ -125,6 +113,7 @@ def _settings(model: Model, task: FineTuning, gpu: GPU | None) -> tuple[Setting,
         adapter=_trained(adapter),
         saved=_saved(adapter),
         buckets=_buckets(task),
+        gradients=gradients_life(task, rule),
         sequence_parallel=_sequence_parallel(task),
         shards=_shards(task),
     )
@@ -153,6 +142,7 @@ class _Builder:
     def setting(self, numbers: HeldNumbers, end: _End) -> Setting:
         task, adapter, choices = self.task, self.adapter, self.choices
         kernel, masks = getattr(choices.kernel, end)
+        gradients = getattr(choices.gradients, end)
         rank, targets = getattr(choices.adapter, end)
         size = _adapter_bytes(adapter, task.framework, end)
         return Setting(
@@ -174,6 +164,8 @@ class _Builder:
             kept_share=getattr(choices.kept_share, end),
             accumulates=(task.gradient_accumulation or 1) > 1,
             buckets=getattr(choices.buckets, end),
+            keeps_gradients=gradients.kept,
+            bucket=gradients.bucket,
             shards=getattr(choices.shards, end),
             # FSDP1 gathers it, FSDP2 and ZeRO-3 need not.
             gathers_root=end != "kindest" or getattr(choices.shards, end).weights == 1,
@@ -185,12 +177,12 @@ class _Builder:
         )
 
 
-def _shards(task: FineTuning) -> _Choice[Shards]:
+def _shards(task: FineTuning) -> Choice[Shards]:
     """Ranks that share what a strategy shards; torchtitan's FSDP shards over context ranks too, others may."""
     degree = (task.sharding.degree if task.sharding else None) or task.parallelism.data
     strategy = task.sharding.strategy if task.sharding else None
     alone, wider = (_shards_of(strategy, ranks) for ranks in (degree, degree * task.parallelism.context))
-    return _Choice(expected=wider if task.framework == "Torchtitan" else alone, kindest=wider, harshest=alone)
+    return Choice(expected=wider if task.framework == "Torchtitan" else alone, kindest=wider, harshest=alone)
 
 
 def _shards_of(strategy: str | None, degree: int) -> Shards:
@@ -201,48 +193,48 @@ def _shards_of(strategy: str | None, degree: int) -> Shards:
     )
 
 
-def _buckets(task: FineTuning) -> _Choice[bool]:
+def _buckets(task: FineTuning) -> Choice[bool]:
     """DDP reduces gradients in buckets, copies of them unless it is told otherwise."""
     strategy = task.sharding.strategy if task.sharding else None
     if task.parallelism.data > 1 and strategy == "DDP":
-        return _Choice(expected=True, kindest=False, harshest=True)
-    return _Choice.known(value=False)
+        return Choice(expected=True, kindest=False, harshest=True)
+    return Choice.known(value=False)
 
 
-def _sequence_parallel(task: FineTuning) -> _Choice[bool]:
+def _sequence_parallel(task: FineTuning) -> Choice[bool]:
     """Megatron and torchtitan share out the tokens of norms and residuals among tensor ranks; others may."""
     if task.parallelism.tensor == 1:
-        return _Choice.known(value=False)
+        return Choice.known(value=False)
     usual = task.framework in {"Megatron", "Torchtitan"}
-    return _Choice(expected=usual, kindest=True, harshest=False)
+    return Choice(expected=usual, kindest=True, harshest=False)
 
 
-def _optimizers(task: FineTuning, rule: FrameworkRule) -> _Choice[_States]:
-    """States, copies and gradients; an optimizer that is not stated is AdamW, or what the framework's recipes take."""
+def _optimizers(task: FineTuning, rule: FrameworkRule) -> Choice[_States]:
+    """States and copies; an optimizer that is not stated is AdamW, or what the framework's recipes take."""
     found = training_profile.optimizer(task.optimizer or "AdamW")
     least = training_profile.optimizer(task.optimizer or rule.kindest_optimizer)
     foreach = task.optimizer_implementation in {None, "Foreach"}
     copies = found.copies if foreach else 0
-    fewest = copies if task.optimizer_implementation else 0
-    return _Choice(
-        expected=_States(found.state.expected, found.in_elements, copies, bool(found.gradients.expected)),
-        kindest=_States(least.state.low, least.in_elements, fewest, bool(least.gradients.low)),
-        harshest=_States(found.state.high, found.in_elements, copies, bool(found.gradients.high)),
+    # What updates a parameter at a time copies no more than that.
+    fewest = copies if task.optimizer_implementation and gradients_life(task, rule).kindest.kept else 0
+    return Choice(
+        expected=_States(found.state.expected, found.in_elements, copies),
+        kindest=_States(least.state.low, least.in_elements, fewest),
+        harshest=_States(found.state.high, found.in_elements, copies),
     )
 
 
 def _optimizer(states: _States, numbers: HeldNumbers, adapter: int | None) -> Optimizer:
     """Bytes per trainable parameter; `adapter`: of an adapter's element, None where the base trains."""
     size = adapter or numbers.trained
-    gradient = adapter or numbers.gradient
     return Optimizer(
-        gradient=gradient if states.gradients else 0,
+        gradient=adapter or numbers.gradient,
         states=states.amount * (size if states.in_elements else 1) + numbers.masters,
         copies=states.copies * size,
     )
 
 
-def _kernels(model: Model, task: FineTuning, gpu: GPU | None) -> _Choice[tuple[Kernel, bool]]:
+def _kernels(model: Model, task: FineTuning, gpu: GPU | None) -> Choice[tuple[Kernel, bool]]:
     """Attention kernels and whether windows need a mask; SDPA chooses by GPU and by whether there is padding.
 
     Unstated it is SDPA (the default "for torch>=2.1.1 when an implementation is available" in the documentation of
@@ -251,9 +243,9 @@ def _kernels(model: Model, task: FineTuning, gpu: GPU | None) -> _Choice[tuple[K
     _supports_sdpa = False; Gemma 2's modelling code disabled SDPA by default).
     """
     if task.attention == "Eager":
-        return _Choice.known((Kernel.EAGER, True))
+        return Choice.known((Kernel.EAGER, True))
     if task.attention == "Flash":
-        return _Choice.known((Kernel.FLASH, False))
+        return Choice.known((Kernel.FLASH, False))
     product = gpu.product.replace("-", " ").split() if gpu and gpu.product else []
     old = any(name in product for name in _WITHOUT_FLASH)
     unpadded = Kernel.EFFICIENT if old else Kernel.FLASH
@@ -262,25 +254,25 @@ def _kernels(model: Model, task: FineTuning, gpu: GPU | None) -> _Choice[tuple[K
     eager = any(isinstance(mixer, Attention) and (mixer.softcapped or mixer.sinks) for mixer in mixers)
     if task.attention is None and (eager or old or not product):
         harshest = Kernel.EAGER
-    return _Choice(expected=(unpadded, True), kindest=(unpadded, task.attention == "SDPA"), harshest=(harshest, True))
+    return Choice(expected=(unpadded, True), kindest=(unpadded, task.attention == "SDPA"), harshest=(harshest, True))
 
 
-def _checkpointing(task: FineTuning, rule: FrameworkRule) -> _Choice[Fraction]:
+def _checkpointing(task: FineTuning, rule: FrameworkRule) -> Choice[Fraction]:
     """Shares of what blocks keep that stay; what Selective recomputes is the framework's choice."""
     stated = task.activation_checkpointing or rule.checkpointing
     none, half, full = Fraction(1), Fraction(1, 2), Fraction(0)
     if stated in {"Full", "None"}:
-        return _Choice.known(full if stated == "Full" else none)
-    return _Choice(expected=half if stated == "Selective" else none, kindest=full, harshest=none)
+        return Choice.known(full if stated == "Full" else none)
+    return Choice(expected=half if stated == "Selective" else none, kindest=full, harshest=none)
 
 
-def _logits(task: FineTuning, rule: FrameworkRule) -> _Choice[tuple[Fraction, int]]:
+def _logits(task: FineTuning, rule: FrameworkRule) -> Choice[tuple[Fraction, int]]:
     """Bytes per token and entry at the loss's backward, and those that a caller who holds them keeps till the end."""
     if "LigerFusedLoss" in task.kernels:
-        return _Choice.known((Fraction(0), 0))
+        return Choice.known((Fraction(0), 0))
     spread = training_profile.logits_of_release(task.framework, task.framework_version) or rule.logits
     held = HALF if spread.high > spread.expected else 0
-    return _Choice(expected=(spread.expected, 0), kindest=(spread.low, 0), harshest=(spread.high, held))
+    return Choice(expected=(spread.expected, 0), kindest=(spread.low, 0), harshest=(spread.high, held))
 
 
 def _logits_of(logits: tuple[Fraction, int], numbers: HeldNumbers, model: Model) -> Logits:
@@ -298,30 +290,30 @@ def _logits_of(logits: tuple[Fraction, int], numbers: HeldNumbers, model: Model)
     return Logits(forward=forward, backward=most, held=Fraction(held))
 
 
-def _lengths(task: FineTuning) -> _Choice[int]:
+def _lengths(task: FineTuning) -> Choice[int]:
     """Tokens of a sequence on this rank; a maximum may be longer than any sample, and one not stated is no length."""
     length = -(-(task.sequence_length or _DEFAULT_LENGTH) // task.parallelism.context)
     sure = task.sequence_length is not None and has_equal_lengths(task)
-    return _Choice(expected=length, kindest=length if sure else 1, harshest=length)
+    return Choice(expected=length, kindest=length if sure else 1, harshest=length)
 
 
-def _trained(adapter: Adapter | None) -> _Choice[tuple[int, tuple[str, ...]]]:
+def _trained(adapter: Adapter | None) -> Choice[tuple[int, tuple[str, ...]]]:
     """Rank and targets of an adapter."""
     if adapter is None:
-        return _Choice.known((0, ()))
+        return Choice.known((0, ()))
     expected, fewest, most = (adapter.rank,) * 3 if adapter.rank else _RANKS
     targets = tuple(adapter.target_modules)
-    return _Choice(
+    return Choice(
         expected=(expected, targets or _ALL_TARGETS),
         kindest=(fewest, targets or _FIRST_TARGETS),
         harshest=(most, targets or _ALL_TARGETS),
     )
 
 
-def _saved(adapter: Adapter | None) -> _Choice[tuple[str, ...]]:
+def _saved(adapter: Adapter | None) -> Choice[tuple[str, ...]]:
     """Modules trained in full beside the adapter; in which dtype is the framework's choice, so none of it is sure."""
     names = tuple(adapter.modules_to_save) if adapter else ()
-    return _Choice(expected=names, kindest=(), harshest=names)
+    return Choice(expected=names, kindest=(), harshest=names)
 
 
 def _adapter_bytes(adapter: Adapter | None, framework: str | None, end: _End) -> int:

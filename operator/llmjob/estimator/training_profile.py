@@ -39,7 +39,7 @@ class OptimizerRule:
 class FrameworkRule:
     """A framework's defaults; `logits` in bytes per token and vocabulary entry at the loss's backward.
 
-    `sharding`: what it does with several data-parallel ranks.
+    `sharding`: what it does with several data-parallel ranks. `updates_in_backward`: it lets any optimizer do so.
     """
 
     logits: Spread
@@ -47,6 +47,7 @@ class FrameworkRule:
     kbit: bool
     kindest_optimizer: str
     sharding: str
+    updates_in_backward: bool
 
 
 def optimizer(name: str) -> OptimizerRule:
@@ -70,6 +71,7 @@ def framework(name: str | None) -> FrameworkRule:
         kbit=raw["kbit"],
         kindest_optimizer=raw.get("kindest_optimizer", "AdamW"),
         sharding=raw.get("sharding", "DDP"),
+        updates_in_backward=(name is None or name in table) and raw.get("updates_in_backward", False),
     )
 
 

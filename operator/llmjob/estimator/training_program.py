@@ -248,7 +248,21 @@ class Program:
         return self._gradient_bytes(self.trainable) if self.setting.accumulates else 0
 
     def _gradient_bytes(self, elements: int) -> int:
+        """Of gradients that are whole: none where they do not stay."""
+        if not self.setting.keeps_gradients:
+            return 0
         return -(-elements * self.setting.optimizer.gradient // self.setting.shards.gradients)
+
+    def _whole_gradients(self, unit: int, largest: int) -> int:
+        """Bytes of gradients in the making: of a sharded `unit` until it is reduced, of one parameter where none stays.
+
+        Elsewhere they count as they are kept.
+        """
+        setting = self.setting
+        if setting.keeps_gradients:
+            return unit * setting.optimizer.gradient if setting.shards.gradients > 1 else 0
+        elements = unit if setting.shards.gradients > 1 else largest
+        return (elements + min(self.trainable, setting.bucket)) * setting.optimizer.gradient
 
     def _block_elements(self, block: TrainedBlock) -> int:
         return block.adapters + (block.matrices + block.others if self.setting.trains_base else 0)
@@ -276,7 +290,7 @@ class Program:
         """Both halves of a block's backward: the feed-forward's, with the gradient of down, then attention's."""
         setting, block, numerics, done = self.setting, run.block, run.numerics, moment.gradients
         own = self._block_elements(block)
-        whole_unit = own * setting.optimizer.gradient if setting.shards.gradients > 1 else 0
+        whole = self._whole_gradients(own, min(own, block.largest))
         base = moment.left - ceil(setting.kept_share * run.kept)
         if setting.shards.weights > 1 and not setting.kept_share and not setting.trains_base:
             # FSDP with a frozen base: each boundary counts twice. Source: the sharded LoRA rows of group
@@ -291,7 +305,7 @@ class Program:
             dequantized = block.largest * setting.elements.compute if setting.quantized else 0
             yield self._instant(
                 moment.name,
-                gradients=max(gradients + whole_unit, self._gradients_before()),
+                gradients=max(gradients + whole, self._gradients_before()),
                 activations=live + dequantized,
                 logits=held,
             )
@@ -301,9 +315,9 @@ class Program:
         setting = self.setting
         gradients = self._gradient_bytes(self.trainable)
         if setting.trains_base:
-            # Unsharded until reduced: the root unit is whole.
-            whole = self.outside.embedding * setting.optimizer.gradient
-            gradients += 2 * whole if self.outside.tied else (whole if setting.shards.gradients > 1 else 0)
+            embedding = self.outside.embedding
+            whole = self._whole_gradients(embedding, embedding)
+            gradients += 2 * embedding * setting.optimizer.gradient if self.outside.tied else whole
         return self._instant(
             "end of backward",
             gradients=gradients,

@@ -57,7 +57,8 @@ class Setting:
     `gathers_root`: embedding and head are one sharded unit, whole through forward and backward.
     `sequence_parallel`: tensor ranks share out the tokens where they do not share the widths.
     `saved`: modules trained in full beside an adapter, as copies. `magnitudes`: DoRA's vectors. `accumulates`:
-    gradients of earlier micro-batches live on. `buckets`: DDP's copies.
+    gradients of earlier micro-batches live on. `buckets`: DDP's copies. `keeps_gradients`: until the step; else each
+    leaves the GPU, or is used up, as soon as it is whole, but for `bucket` elements that are on their way.
     """
 
     elements: Elements
@@ -78,6 +79,8 @@ class Setting:
     kept_share: Fraction = Fraction(1)
     accumulates: bool = False
     buckets: bool = False
+    keeps_gradients: bool = True
+    bucket: int = 0
     shards: Shards = Shards()
     gathers_root: bool = True
     tensor: int = 1
