@@ -42,7 +42,7 @@ format: .venv/.locked ## Format and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: .venv/.installed ## Write the generated files (CRD, reference)
+generate: .venv/.installed ## Write the generated files (CRD, reference, dashboards, rules)
 	@$(BIN)/python -m tools.generate
 
 verify: .venv/.installed ## Regenerate and fail on a difference

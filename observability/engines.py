@@ -24,8 +24,7 @@ def pool_tokens() -> str:
     PromQL turns a label into a value in one way: `le` is the bound of a histogram's bucket, and the quantile 1 of a
     histogram whose observations all lie in the last bucket is the bound below it.
     """
-    by_label = f"group by ({POD}, kv_cache_size_tokens) ({_VLLM_POOL})"
-    vllm = f'label_replace({by_label}, "tokens", "$1", "kv_cache_size_tokens", "(.*)")'
+    vllm = f'label_replace({_VLLM_POOL}, "tokens", "$1", "kv_cache_size_tokens", "(.*)")'
     sglang = f'count_values by ({POD}) ("tokens", {_SGLANG_POOL} > 0)'
     pools = f"group by ({POD}, tokens) ({vllm} or {sglang})"
     last = f'label_replace({pools}, "le", "+Inf", "", "")'
