@@ -7,6 +7,7 @@ import pytest
 from llmjob.estimator.architecture import read_architecture
 from llmjob.estimator.estimate import estimate
 from llmjob.estimator.interval import Interval
+from llmjob.estimator.kv_cache import Pages, kv_cache_bytes
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import ComponentName, Estimate
 from llmjob.estimator.task import Inference
@@ -124,3 +125,47 @@ def test_no_scheme_is_none(nothing: object) -> None:
     found = answer(scheme, Inference(max_model_len=8192))
     assert found.component(ComponentName.KV_CACHE) == Interval(ONE, ONE, ONE)
     assert found.per_gpu.lower > 0
+
+
+GEMMA_27B: dict[str, Any] = {
+    "model_type": "gemma3_text", "hidden_size": 5376, "num_hidden_layers": 62, "num_attention_heads": 32,
+    "num_key_value_heads": 16, "head_dim": 128, "intermediate_size": 21504, "vocab_size": 262208,
+    "sliding_window": 1024, "sliding_window_pattern": 6, "max_position_embeddings": 131072, "torch_dtype": "bfloat16",
+}  # fmt: skip
+PAGE = 1_310_720
+"""Bytes of 16 tokens in ten layers: 10 x 16 x 2 x 16 heads x 128 x 2 bytes. Ten layers are global, 52 are local."""
+
+
+@pytest.mark.parametrize(
+    ("number", "length", "lower", "expected"),
+    [
+        # Alone: 512 global pages; six groups of local ones, no window of which exceeds the 8,192 tokens.
+        (1, 8192, 512 + 6 * 513, 512 + 6 * 513),
+        # Four share the 512 pages of one step: beyond 64 + 1 pages of its window each has its part of them.
+        (4, 8192, 4 * 512 + 6 * (4 * 65 + 512), 4 * (512 + 6 * 513)),
+        # Sixteen short ones never need more than they are long.
+        (16, 1040, 16 * (65 + 6 * 66), 16 * (65 + 6 * 66)),
+    ],
+)
+def test_sequences_share_the_tokens_of_one_step_beyond_their_windows(
+    number: int, length: int, lower: int, expected: int
+) -> None:
+    """The lower bound shares them; vLLM's log of the concurrency, and what is expected, counts a step for each."""
+    architecture = read_architecture(GEMMA_27B)
+    model = Model(name="m", source=ModelSource.CONFIG, architecture=architecture)
+    task = Inference(
+        engine="vLLM", engine_version="0.19", max_model_len=length, concurrency=number, max_num_batched_tokens=8192
+    )
+    found = estimate(model, task)
+    assert isinstance(found, Estimate)
+    assert found.component(ComponentName.KV_CACHE) == Interval(lower * PAGE, expected * PAGE, expected * PAGE)
+
+
+def test_chunks_share_the_tokens_of_one_step_too() -> None:
+    """Chunks of 1,024 tokens are 64 pages, a step of 4,096 is 256, all 8,192 are 512, as every fourth layer keeps."""
+    config = {**LLAMA_8B, "model_type": "llama4_text", "intermediate_size_mlp": 14336, "num_local_experts": 1}
+    architecture = read_architecture(config | {"attention_chunk_size": 1024, "head_dim": 128})
+    page = 16 * 2 * 8 * 128 * 2
+    one, three = (kv_cache_bytes(architecture, 8192, Pages(step=4096), number) for number in (1, 3))
+    assert one == (24 * (64 + 256) + 8 * 512) * page
+    assert three == (24 * (3 * 64 + 256) + 8 * 3 * 512) * page

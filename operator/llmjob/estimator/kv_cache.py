@@ -62,9 +62,13 @@ class Pages:
         return 1 if self.kv_dtype.casefold().startswith("fp8") else _ELEMENT[self.kv_dtype]
 
 
-def kv_cache_bytes(architecture: Architecture, tokens: int, pages: Pages) -> int:
-    """Bytes that one sequence of `tokens` takes on the fullest rank."""
-    return max(_stage_bytes(stage, tokens, pages) for stage in stages(architecture, pages.pipeline))
+def kv_cache_bytes(architecture: Architecture, tokens: int, pages: Pages, number: int = 1) -> int:
+    """Bytes that `number` sequences of `tokens` each take on the fullest rank, at once and in one step.
+
+    A step's tokens are shared out among them: no two can be a whole step beyond their windows. vLLM's log of the
+    concurrency counts otherwise, a whole step for every sequence: that is `number` times the bytes of one.
+    """
+    return max(_stage_bytes(stage, tokens, pages, number) for stage in stages(architecture, pages.pipeline))
 
 
 def kv_bytes_per_token(architecture: Architecture, pages: Pages) -> int | None:
@@ -114,20 +118,21 @@ def _state(mixer: Mamba, pages: Pages) -> int:
     return -(-(recurrent + convolved) // pages.tensor)
 
 
-def _stage_bytes(layers: Sequence[Run], tokens: int, pages: Pages) -> int:
+def _stage_bytes(layers: Sequence[Run], tokens: int, pages: Pages, number: int) -> int:
     kinds = _kinds(layers, pages)
     if not kinds:
         return 0
     if len({(kind.reach, kind.window, bool(kind.state)) for kind in kinds}) == 1:
         return sum(
-            count * _pages(kind, tokens, pages.block_size, pages) * _page(kind, pages.block_size)
+            count * _pages(kind, tokens, pages.block_size, pages, number) * _page(kind, pages.block_size)
             for kind, count in kinds.items()
         )
     sizes = _shared_page(kinds, pages.block_size)
     page = max(_page(kind, sizes[kind]) for kind in kinds)
     group = _group(kinds.values(), pages.group_ratio)
     return sum(
-        -(-count // group) * group * _pages(kind, tokens, sizes[kind], pages) * page for kind, count in kinds.items()
+        -(-count // group) * group * _pages(kind, tokens, sizes[kind], pages, number) * page
+        for kind, count in kinds.items()
     )
 
 
@@ -135,15 +140,18 @@ def _page(kind: _Kind, block: int) -> int:
     return kind.state or kind.token * block
 
 
-def _pages(kind: _Kind, tokens: int, block: int, pages: Pages) -> int:
+def _pages(kind: _Kind, tokens: int, block: int, pages: Pages, number: int) -> int:
+    """Pages of all sequences."""
     if kind.state:
-        return pages.states
-    if kind.reach is Reach.SLIDING:
-        return -(-min(kind.window - 1 + pages.step, tokens) // block) + 1
-    if kind.reach is Reach.CHUNKED:
-        return -(-min(kind.window + pages.step, tokens) // block)
-    held = -(-tokens // pages.decode_context)
-    return -(-held // block)
+        return number * pages.states
+    if kind.reach is Reach.FULL:
+        held = -(-tokens // pages.decode_context)
+        return number * -(-held // block)
+    # A window may begin and end within a page.
+    window, more = (kind.window - 1, 1) if kind.reach is Reach.SLIDING else (kind.window, 0)
+    alone = -(-min(window + pages.step, tokens) // block) + more
+    shared = number * (-(-window // block) + more) + -(-pages.step // block)
+    return min(number * alone, shared)
 
 
 def _shared_page(kinds: Iterable[_Kind], block: int) -> dict[_Kind, int]:

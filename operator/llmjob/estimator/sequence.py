@@ -52,9 +52,13 @@ class Sequences:
         return kv_cache_bytes(self.architecture, length or self.length, replace(self.pages, step=step))
 
     def part(self, low_step: int, step: int, high_step: int) -> Part:
-        """The cache of all sequences; sliding windows keep up to one step's tokens more."""
+        """The cache of all sequences; sliding windows keep up to one step's tokens more.
+
+        Every sequence may take a whole step, as the engine's log of its concurrency counts (so do `one` and what is
+        offered); at the least they share one.
+        """
         expected, upper = (self.number * self.one(tokens) for tokens in (step, high_step))
-        lower = self.number * kv_cache_bytes(self.architecture, self.length, replace(self.kindest, step=low_step))
+        lower = kv_cache_bytes(self.architecture, self.length, replace(self.kindest, step=low_step), self.number)
         return Part(name=ComponentName.KV_CACHE, lower=lower, expected=expected, upper=upper, basis=Basis.EXACT)
 
     def longest(self, pool: int, step: int) -> int | None:
