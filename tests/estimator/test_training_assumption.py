@@ -157,7 +157,7 @@ def test_a_checkpoints_own_quantization_counts_and_a_stated_one_counts_more() ->
     assert MODEL.architecture is not None
     stored = replace(MODEL.architecture, quantization=QuantizationConfig(method="GPTQ", bits=4, group=128))
     task = FineTuning(method="LoRA")
-    assert expected(task, architecture=stored).elements.matrices == Fraction("0.53")
+    assert expected(task, architecture=stored).elements.matrices == Fraction(133, 256)
     assert expected(task, architecture=stored, quantization="INT8").elements.matrices == 1
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from llmjob.estimator import training_profile
 from llmjob.estimator.model import Model
+from llmjob.estimator.quantized_blocks import mean_element
 from llmjob.estimator.task import FineTuning
 from llmjob.estimator.training_profile import FrameworkRule, Spread
 from llmjob.estimator.training_setting import Elements
@@ -85,7 +86,6 @@ def _frozen(model: Model, task: FineTuning, rule: FrameworkRule) -> tuple[Elemen
             )
             for cast in casts
         )
-    bytes_each = _base_bytes(model, task)
     prepared = task.quantized.kbit_preparation if task.quantized else None
     preparations = (rule.kbit, not rule.kbit) if prepared is None else (prepared,)
     if prepared is None and task.sharding and task.sharding.strategy in SHARDS_WEIGHTS:
@@ -93,14 +93,14 @@ def _frozen(model: Model, task: FineTuning, rule: FrameworkRule) -> tuple[Elemen
     return tuple(
         Elements(
             matrices=matrix,
-            others=4 if kbit else 2,
-            stream=4 if kbit else 2,
+            others=SINGLE if kbit else HALF,
+            stream=SINGLE if kbit else HALF,
             compute=2,
             autocast=cast or kbit,
         )
         for kbit in preparations
         for cast in casts
-        for matrix in bytes_each
+        for matrix in _base_bytes(model, task, plain=SINGLE if kbit else HALF)
     )
 
 
@@ -115,13 +115,18 @@ def is_quantized(model: Model, task: FineTuning) -> bool:
     return task.method == "QLoRA" or quantization_of(model) is not None
 
 
-def _base_bytes(model: Model, task: FineTuning) -> tuple[Fraction, ...]:
+def _base_bytes(model: Model, task: FineTuning, *, plain: int) -> tuple[Fraction, ...]:
+    """Bytes of an element of the base's linears, the expected one first: as the checkpoint has them, else as stated."""
+    architecture = model.architecture
+    own = architecture.quantization if architecture else None
+    if architecture and own and model.quantization in {None, own.method}:
+        return mean_element(architecture, own, plain)
     name = quantization_of(model) or ("NF4" if task.method == "QLoRA" else "INT8")
     if name == "NF4":
         double = task.quantized.double_quantization if task.quantized else None
-        plain = training_profile.quantized_bytes("NF4")
+        single = training_profile.quantized_bytes("NF4")
         doubled = training_profile.quantized_bytes("NF4DoubleQuantization")
-        chosen = {None: (plain, doubled), True: (doubled,), False: (plain,)}[double]
+        chosen = {None: (single, doubled), True: (doubled,), False: (single,)}[double]
         return tuple(spread.expected for spread in chosen if spread)
     spread = training_profile.quantized_bytes(name) or Spread(Fraction(1, 2), Fraction(1), Fraction(1))
     return tuple(dict.fromkeys((spread.expected, spread.low, spread.high)))
