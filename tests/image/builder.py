@@ -133,7 +133,7 @@ def _copy(value: str, root: Path, workdir: str, roots: dict[str, Path]) -> None:
 def _run(script: str, root: Path, workdir: str, environment: dict[str, str], sandbox: Sandbox) -> None:
     passed = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     mounts = [Mount(target=f"/{name}", source=root / name, writable=True) for name in WRITABLE]
-    mounts.append(Mount(target="/etc", source=Path("/etc")))
+    mounts += [Mount(target="/etc", source=Path("/etc")), Mount(target="/dev/shm")]
     links = passed.get("PIP_FIND_LINKS", "")
     if Path(links).is_dir() and links:
         mounts.append(Mount(target=links, source=Path(links)))
