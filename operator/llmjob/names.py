@@ -22,6 +22,9 @@ JOB_LABEL: Final = "llmjob.dev/job"
 ROLE_LABEL: Final = "llmjob.dev/role"
 ENFORCEMENT_LABEL: Final = "llmjob.dev/enforcement"
 STEERING_LABEL: Final = "llmjob.dev/steering"
+# A label of a namespace, or an annotation of a pod.
+TERMINATION_MESSAGE: Final = "llmjob.dev/termination-message"
+LOGS: Final = "logs"
 
 # Outputs: overwritten at CREATE, read back by nobody.
 NEED_ANNOTATION: Final = "status.llmjob.dev/need"

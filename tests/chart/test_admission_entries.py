@@ -9,6 +9,7 @@ pytestmark = pytest.mark.cluster
 
 OUTSIDE = ("webhook.url=https://127.0.0.1:1", "webhook.enabled=false", "controller.enabled=false")
 WAYS = pytest.mark.parametrize("way", [(), OUTSIDE], ids=["service", "url"])
+LOGS = "termination-message.mutate.llmjob.dev"
 LEVELS = ("audit", "warn", "enforce", "strict", "default")
 
 
@@ -28,7 +29,7 @@ def path(client: Mapping[str, Any]) -> str:
 
 @WAYS
 def test_each_level_has_its_entries_and_off_has_none(render: Any, way: tuple[str, ...]) -> None:
-    found = [entry for _, entry in entries(render(*way))]
+    found = [entry for _, entry in entries(render(*way)) if entry["name"] != LOGS]
     assert sorted(path(entry["clientConfig"]) for entry in found) == sorted(
         f"/v1/{level}/{what}"
         for level in LEVELS
@@ -41,6 +42,24 @@ def test_each_level_has_its_entries_and_off_has_none(render: Any, way: tuple[str
             assert level["values"] == [path(entry["clientConfig"]).split("/")[2]]
         else:
             assert level["values"] == ["audit", "warn", "enforce", "strict", "off"]
+
+
+@WAYS
+def test_who_asks_for_logs_by_a_namespaces_label_has_one_entry_but_where_the_level_is_off(
+    render: Any, way: tuple[str, ...]
+) -> None:
+    [entry] = [entry for _, entry in entries(render(*way)) if "termination-message" in path(entry["clientConfig"])]
+    assert (entry["name"], path(entry["clientConfig"])) == (LOGS, "/v1/termination-message/pods/mutate")
+    assert entry["namespaceSelector"]["matchExpressions"][1:] == [
+        {"key": "llmjob.dev/enforcement", "operator": "NotIn", "values": ["off"]},
+        {"key": "llmjob.dev/termination-message", "operator": "In", "values": ["logs"]},
+    ]
+
+
+def test_a_pod_waits_for_its_logs_policy_nowhere(render: Any) -> None:
+    rendered = render("webhook.podFailurePolicy=Fail")
+    policies = {entry["name"]: entry["failurePolicy"] for kind, entry in entries(rendered) if kind.startswith("Mutat")}
+    assert [name for name, policy in policies.items() if policy == "Ignore"] == [LOGS]
 
 
 @WAYS

@@ -132,7 +132,7 @@ def apply_patch() -> Callable[[Json, Any], Json]:
             *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
             place = result
             for part in parents:
-                place = place[part]
+                place = place[int(part) if isinstance(place, list) else part]
             if operation["op"] == "remove":
                 del place[last]
             else:

@@ -16,6 +16,10 @@ CHART = Path(__file__).resolve().parents[2] / "charts" / "llmjob"
     [
         ("_admission.tpl", f"key: {names.ENFORCEMENT_LABEL}\n"),
         ("mutating.yaml", f"key: {names.STEERING_LABEL}\n"),
+        (
+            "mutating.yaml",
+            f'key: {names.TERMINATION_MESSAGE}\n          operator: In\n          values: ["{names.LOGS}"]\n',
+        ),
         ("mutating.yaml", f"\n  name: {names.WEBHOOK_CONFIGURATION}\n"),
         ("validating.yaml", f"\n  name: {names.WEBHOOK_CONFIGURATION}\n"),
     ],

@@ -1,9 +1,14 @@
+{{- /* Namespaces that are never asked about. */ -}}
+{{- define "llmjob.excluded" -}}
+- key: kubernetes.io/metadata.name
+  operator: NotIn
+  values: {{ concat (list "kube-system" "kube-node-lease" .Release.Namespace) .Values.excludedNamespaces | uniq | toJson }}
+{{- end }}
+
 {{- /* One level's namespaces: by the label, or for "default" those without a word we know. "off" has no entry. */ -}}
 {{- define "llmjob.namespaces" -}}
 matchExpressions:
-  - key: kubernetes.io/metadata.name
-    operator: NotIn
-    values: {{ concat (list "kube-system" "kube-node-lease" .root.Release.Namespace) .root.Values.excludedNamespaces | uniq | toJson }}
+  {{- include "llmjob.excluded" .root | nindent 2 }}
   - key: llmjob.dev/enforcement
     {{- if eq .level "default" }}
     operator: NotIn

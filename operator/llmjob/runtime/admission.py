@@ -12,6 +12,7 @@ from llmjob.names import Level, Reason
 from llmjob.runtime.admission_review import Answer, Cause
 from llmjob.runtime.pod_patch import patch_of, printed_need
 from llmjob.runtime.pod_question import PodQuestion
+from llmjob.runtime.termination_message import fall_back_to_logs, wants_logs
 from llmjob.runtime.views import SeenJob, plain
 from llmjob.runtime.world import Missing, World
 from llmjob.workloads.llmjob import requests_from_llmjob
@@ -42,16 +43,18 @@ class Admission:
             return Answer(uid=uid, reason=_TIMEOUT, warnings=(warning,))
 
     async def _review(self, uid: str, route: Mapping[str, str], request: Request) -> Answer:
-        level = self._world.level(route["level"])
         content = request.get("object")
+        level = self._world.level(route["level"]) if "level" in route else None
         off = not self._world.settings.enabled or level is Level.OFF
         if off or not isinstance(content, Mapping) or _metadata(content).get("deletionTimestamp"):
             return Answer(uid=uid)
+        if level is None:
+            # A label of the namespace asks for the end of logs; no level is about that.
+            return Answer(uid=uid, patch=fall_back_to_logs(content) if _created(request, content) else ())
         if route["resource"] == "llmjobs":
             return await self._validate_job(uid, level, request, content)
         pod = PodQuestion.of(self._world, request)
-        mirrored = _MIRROR in (_metadata(content).get("annotations") or {})
-        if request["operation"] != "CREATE" or mirrored or not pod.asks:
+        if not (_created(request, content) and pod.asks):
             return Answer(uid=uid)
         if route["verb"] == "mutate":
             return await self._mutate_pod(uid, level, pod, route.get("steering"))
@@ -87,7 +90,10 @@ class Admission:
         level = effective_level(level, asked.enforcement)
         policy = self._policy(level, pod, missing=missing, steering=steering)
         verdict = await self._world.decide(asked, policy)
-        return Answer(uid=uid, reason=verdict.reason, patch=patch_of(pod.pod, verdict, steering=policy.steering))
+        patch = patch_of(pod.pod, verdict, steering=policy.steering)
+        if wants_logs(pod.pod):
+            patch += fall_back_to_logs(pod.pod)
+        return Answer(uid=uid, reason=verdict.reason, patch=patch)
 
     async def _validate_pod(self, uid: str, level: Level, pod: PodQuestion) -> Answer:
         asked, missing = await pod.first()
@@ -166,6 +172,12 @@ def _seen(content: Mapping[str, Any], namespace: str) -> SeenJob:
         # With generateName the API server fills the name in after admission.
         whole["metadata"]["name"] = str(whole["metadata"].get("generateName", "")).rstrip("-.") or "generated"
     return SeenJob.of(plain(whole))
+
+
+def _created(request: Request, pod: Request) -> bool:
+    """Whether the pod comes to be now, and not as the mirror of one that a kubelet runs on its own."""
+    mirrored = _MIRROR in (_metadata(pod).get("annotations") or {})
+    return request["operation"] == "CREATE" and not mirrored
 
 
 def _deniable(pod: Request, level: Level) -> bool:

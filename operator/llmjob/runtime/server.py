@@ -23,7 +23,7 @@ FAREWELL: Final = 2.0
 _log: Final = logging.getLogger(__name__)
 
 Review = Mapping[str, Any]
-# Path parameters (level, resource, verb, steering) and the parsed request → what is answered.
+# Path parameters (level, where the path has one, resource, verb, steering) and the parsed request → what is answered.
 Judge = Callable[[Mapping[str, str], Review], Awaitable[Answer]]
 
 _LEVELS: Final = "audit|warn|enforce|strict|default"
@@ -32,6 +32,7 @@ ROUTES: Final = (
     f"/v1/{{level:{_LEVELS}}}/{{resource:pods}}/{{verb:validate}}",
     f"/v1/{{level:{_LEVELS}}}/{{resource:pods}}/{{verb:mutate}}",
     f"/v1/{{level:{_LEVELS}}}/{{resource:pods}}/{{verb:mutate}}/{{steering:exclude|off}}",
+    "/v1/termination-message/{resource:pods}/{verb:mutate}",
 )
 
 

@@ -46,6 +46,11 @@ def asks_for_gpu(pod: Mapping[str, object]) -> GPUAsk | None:
     return max(asks, key=lambda ask: ask.count, default=None)
 
 
+def container_asks_for_gpu(container: Mapping[str, object]) -> bool:
+    """Whether one container asks for a GPU."""
+    return bool(_asked(container))
+
+
 def _needed(name: str, containers: list[dict[str, int]], inits: list[tuple[dict[str, int], bool]]) -> int:
     sidecars, largest = 0, 0
     for ask, is_sidecar in inits:
