@@ -15,7 +15,7 @@ from llmjob.estimator.interval import Range
 from llmjob.estimator.model import Model, ModelSource
 from llmjob.estimator.result import ComponentName, Estimate, Unknown
 from llmjob.estimator.simple import estimate_simple
-from llmjob.estimator.task import FineTuning, Inference, Parallelism, Speculative
+from llmjob.estimator.task import FineTuning, Inference, Parallelism, Speculative, Task
 from llmjob.names import Reason
 from llmjob.quantity import GiB
 
@@ -245,14 +245,55 @@ def test_more_expert_parallel_ranks_than_experts_are_bad_input() -> None:
     assert isinstance(found, Unknown)
     assert (found.reason, found.field) == (Reason.BAD_INPUT, "spec.parallelism.expert")
     assert "8 experts" in found.message
-    answer(model(MIXTRAL), Inference(parallelism=Parallelism(expert=8)))
+    answer(model(MIXTRAL), Inference(parallelism=Parallelism(expert=8, data=8)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "task"),
+    [
+        (model(MIXTRAL), Inference(parallelism=Parallelism(expert=8, tensor=2, data=2))),
+        (model(LLAMA_8B), FineTuning(method="Full", parallelism=Parallelism(expert=8, data=4))),
+        (COUNTED, Inference(parallelism=Parallelism(expert=64, tensor=8))),
+    ],
+)
+def test_experts_spread_over_more_ranks_than_there_are_are_bad_input(asked: Model, task: Task) -> None:
+    found = estimate(asked, task)
+    assert isinstance(found, Unknown)
+    assert (found.reason, found.field) == (Reason.BAD_INPUT, "spec.parallelism.expert")
+    ranks = task.parallelism.tensor * task.parallelism.data
+    assert f"state expert {ranks} at most" in found.message
+    assert f"or spec.parallelism.data {task.parallelism.expert // task.parallelism.tensor}" in found.message
+    answer(asked, replace(task, parallelism=replace(task.parallelism, expert=ranks)))
+
+
+def test_vllm_spreads_experts_over_all_ranks_whatever_degree_is_stated() -> None:
+    """Of 32 layers' 8 experts of 3 x 4096 x 14336 in 16 bit, a rank has one at the least and two as stated."""
+    stated, all_ranks = (
+        answer(model(MIXTRAL), Inference(parallelism=Parallelism(tensor=2, data=4, expert=expert))) for expert in (4, 8)
+    )
+    one = 32 * 3 * 4096 * 14336 * 2
+    weights = ComponentName.WEIGHTS
+    assert stated.component(weights).lower == all_ranks.component(weights).lower
+    assert stated.component(weights).expected - all_ranks.component(weights).expected == one
+    assert any("tensor x data = 8" in warning for warning in stated.warnings)
+    assert not any("tensor x data" in warning for warning in all_ranks.warnings)
+
+
+@pytest.mark.parametrize("task", [Inference(), FineTuning(method="Full")])
+def test_a_count_alone_does_not_say_whether_experts_spread_its_weights(task: Task) -> None:
+    spread = replace(task, parallelism=Parallelism(data=8, expert=8))
+    dense, mixture = answer(COUNTED, spread), answer(replace(COUNTED, active_parameters=10**9), spread)
+    weights = ComponentName.WEIGHTS
+    assert dense.component(weights).lower >= mixture.component(weights).lower * 8 - 8
+    assert dense.per_gpu.lower == 0 < mixture.per_gpu.lower
+    assert any("parallelism.expert = 8 does not count" in warning for warning in dense.warnings)
 
 
 @pytest.mark.parametrize(
     ("config", "task", "words"),
     [
         (LLAMA_8B, Inference(parallelism=Parallelism(context=2)), "parallelism.context = 2"),
-        (MIXTRAL, FineTuning(method="Full", parallelism=Parallelism(expert=2)), "parallelism.expert = 2"),
+        (MIXTRAL, FineTuning(method="Full", parallelism=Parallelism(expert=2, data=2)), "parallelism.expert = 2"),
     ],
 )
 def test_a_degree_that_is_not_counted_but_may_help_is_warned_of_and_leaves_no_lower_bound(
@@ -268,7 +309,7 @@ def test_a_degree_that_is_not_counted_but_may_help_is_warned_of_and_leaves_no_lo
     ("task", "words"),
     [
         (FineTuning(parallelism=Parallelism(decode_context=2)), "parallelism.decodeContext"),
-        (Inference(parallelism=Parallelism(expert=2)), "parallelism.expert"),
+        (Inference(parallelism=Parallelism(expert=2, data=2)), "parallelism.expert"),
     ],
 )
 def test_a_degree_that_means_nothing_is_warned_of(task: Inference | FineTuning, words: str) -> None:

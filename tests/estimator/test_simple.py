@@ -267,7 +267,7 @@ def test_what_is_offloaded_counts_nothing(what: str, name: ComponentName) -> Non
 
 
 def test_expert_parallelism_lowers_only_the_lower_bound_of_the_weights() -> None:
-    found = estimated(Inference(parallelism=Parallelism(expert=4)))
+    found = estimated(Inference(parallelism=Parallelism(expert=4, data=4)), active_parameters=10**9)
     assert found.component(W) == Interval(gb("3.5"), gb("14"), gb("14"))
 
 

@@ -2,6 +2,7 @@
 
 from llmjob.estimator.architecture import Architecture
 from llmjob.estimator.block import Attention
+from llmjob.estimator.model import Model
 from llmjob.estimator.result import Unknown
 from llmjob.estimator.task import FineTuning, Inference, Task
 from llmjob.names import Reason
@@ -20,7 +21,22 @@ def impossible(architecture: Architecture | None, task: Task) -> Unknown | None:
             f"decode context parallel {degrees.decode_context} reuses the tensor-parallel GPUs and does not divide "
             f"tensor parallel {degrees.tensor}; {_divisors(degrees.tensor)} would",
         )
-    return None if architecture is None else _of_model(architecture, task) or _spare_copies(architecture, task)
+    wrong = None if architecture is None else _of_model(architecture, task) or _spare_copies(architecture, task)
+    return wrong or _beyond_ranks(task)
+
+
+def _beyond_ranks(task: Task) -> Unknown | None:
+    """More ranks for the experts than tensor and data parallelism have, with those of context parallelism."""
+    degrees = task.parallelism
+    ranks = degrees.tensor * degrees.data * degrees.context
+    if degrees.expert <= ranks:
+        return None
+    return _bad(
+        "expert",
+        f"expert parallel {degrees.expert} spreads experts over the ranks of tensor and data parallelism, and"
+        f" {_PATH}tensor {degrees.tensor} x {_PATH}data {degrees.data} are {ranks}: state expert {ranks} at most,"
+        f" or {_PATH}data {-(-degrees.expert * degrees.data // ranks)}",
+    )
 
 
 def _of_model(architecture: Architecture, task: Task) -> Unknown | None:
@@ -79,9 +95,12 @@ def counts_decode_context(task: Task) -> bool:
     return isinstance(task, Inference) and task.parallelism.decode_context > 1 and task.engine in {None, "vLLM"}
 
 
-def uncounted(architecture: Architecture | None, task: Task) -> tuple[str, ...]:
-    """Degrees above 1 that may lower the need and do not count: nothing may be denied where there is one."""
-    degrees = task.parallelism
+def uncounted(model: Model, task: Task) -> tuple[str, ...]:
+    """Degrees above 1 that may lower the need and do not count: nothing may be denied where there is one.
+
+    Experts spread a mixture's weights and not a dense model's; which it is, a count alone does not say.
+    """
+    degrees, architecture = task.parallelism, model.architecture
     training = isinstance(task, FineTuning)
     elsewhere = not training and not counts_decode_context(task)
     mixes = architecture is not None and _experts(architecture) > 0
@@ -89,6 +108,7 @@ def uncounted(architecture: Architecture | None, task: Task) -> tuple[str, ...]:
         ("context", degrees.context, not training),
         ("decodeContext", degrees.decode_context, elsewhere),
         ("expert", degrees.expert, training and mixes),
+        ("expert", degrees.expert, architecture is None and model.active_parameters is None),
     )
     return tuple(
         f"parallelism.{name} = {degree} does not count here: the need may be less"
@@ -105,6 +125,20 @@ def meaningless(architecture: Architecture | None, task: Task) -> tuple[str, ...
     if architecture is not None and task.parallelism.expert > 1 and not _experts(architecture):
         found.append("parallelism.expert does not count: the model has no experts")
     return tuple(found)
+
+
+def spreads_wider(architecture: Architecture | None, task: Task) -> tuple[str, ...]:
+    """A warning where vLLM takes another expert degree than the one stated.
+
+    Source: "EP_SIZE = TP_SIZE x DP_SIZE" of its documentation (Expert Parallel Deployment), which no flag changes.
+    """
+    degrees = task.parallelism
+    ranks = degrees.tensor * degrees.data
+    ours = isinstance(task, Inference) and task.engine in {None, "vLLM"} and degrees.expert > 1
+    if not ours or degrees.expert == ranks or architecture is None or not _experts(architecture):
+        return ()
+    stated = f"parallelism.expert = {degrees.expert}: vLLM spreads experts over all tensor x data = {ranks} ranks"
+    return (f"{stated}; the lower bound counts so, what is expected as stated",)
 
 
 def _experts(architecture: Architecture) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmjob.estimator.architecture import Architecture
-from llmjob.estimator.degrees import impossible, meaningless, uncounted
+from llmjob.estimator.degrees import impossible, meaningless, spreads_wider, uncounted
 from llmjob.estimator.gpu import GPU
 from llmjob.estimator.interval import Interval
 from llmjob.estimator.left_open import assumed, left_open, with_method, without_length
@@ -37,8 +37,10 @@ def estimate(model: Model, task: Task, gpu: GPU | None = None) -> Estimate | Unk
     answer = estimate_simple(model, task) if architecture is None else _estimate(model, architecture, task, gpu)
     if isinstance(answer, Unknown):
         return answer
-    maybe_less = (*uncounted(architecture, task), *left_open(asked, task, model))
-    answer = _warned(answer, (*maybe_less, *assumed(task), *meaningless(architecture, task)))
+    maybe_less = (*uncounted(model, task), *left_open(asked, task, model))
+    answer = _warned(
+        answer, (*maybe_less, *assumed(task), *meaningless(architecture, task), *spreads_wider(architecture, task))
+    )
     return implausible(model, task, answer) or (_unsure(answer) if maybe_less else answer)
 
 

@@ -132,7 +132,12 @@ def _inference(model: Model, parameters: int, task: Inference) -> Estimate:
         sure = False
         warnings.append(f"how many layers {task.engine} places on the GPU is not stated: all count, none is sure")
     weights = _weights(
-        parameters, _precision(model), degrees.tensor * degrees.pipeline, degrees.expert, sure=sure, offloaded=False
+        parameters,
+        _precision(model),
+        degrees.tensor * degrees.pipeline,
+        _spread(model, task),
+        sure=sure,
+        offloaded=False,
     )
     if task.max_model_len is not None:
         length = task.max_model_len
@@ -181,7 +186,7 @@ def _fine_tuning(model: Model, parameters: int, task: FineTuning) -> Estimate:
         parameters,
         precision,
         split * (degree if strategy in SHARDS_WEIGHTS else 1),
-        task.parallelism.expert * perhaps,
+        _spread(model, task) * perhaps,
         sure=sure,
         offloaded="Parameters" in task.offload,
     )
@@ -220,6 +225,11 @@ def _weights(
     expected = ceil(parameters * precision.expected / split)
     lower = min(expected, ceil(parameters * precision.lower / (split * perhaps))) if sure else 0
     return Interval(lower, expected, expected)
+
+
+def _spread(model: Model, task: Task) -> int:
+    """Ranks that share the experts at the most; weights that every token uses are not spread so."""
+    return 1 if model.active_parameters is None else task.parallelism.expert
 
 
 def _precision(model: Model) -> _Precision:

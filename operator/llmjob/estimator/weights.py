@@ -139,7 +139,7 @@ def weights(
                 quantized=size,
                 config=end,
                 tensor=degrees.tensor,
-                expert=max(degrees.expert, degrees.tensor) if degrees.expert > 1 else 1,
+                expert=_expert_ranks(degrees, widest=index == 0),
                 padded=(tiled and index > 0, tiled and index > 1),
             ),
             latent and index > 0,
@@ -162,6 +162,13 @@ def weights(
         max(ceil(most * (1 + _RESIDUAL[1])), ceil(middle * (1 + above)) + _BUFFERS),
     )
     return HeldWeights(memory, Basis.MODELLED if config is not None or tower else Basis.EXACT)
+
+
+def _expert_ranks(degrees: Parallelism, *, widest: bool) -> int:
+    """Ranks that whole experts are dealt to: as stated, or all that there are, over which vLLM spreads them anyway."""
+    if degrees.expert == 1:
+        return 1
+    return max(degrees.expert, degrees.tensor, degrees.tensor * degrees.data if widest else 1)
 
 
 def _ends(
