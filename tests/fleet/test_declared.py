@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmjob.fleet.declared import read_fleet, read_pools
+from llmjob.fleet.declared import read_fleet, read_pools, unlikely_memory
 from llmjob.fleet.scheduling import ANYWHERE, Scheduling
 from llmjob.quantity import GiB, MiB
 from tests.fleet.nodes import gpu_node
@@ -63,6 +63,7 @@ def test_a_pool_is_steered_by_the_labels_it_declares():
         ({"name": "a100", "memory": "24Gi"}, "comes in several sizes and none reports 24Gi"),
         ({"name": "l4", "nodes": -1}, "inventory.pools[0].nodes: must be a whole number from 0"),
         ({"name": "l4", "gpusPerNode": "2"}, "inventory.pools[0].gpusPerNode: must be a whole number"),
+        ({"name": "l4", "gpusPerNode": 0}, "inventory.pools[0].gpusPerNode: must be a whole number from 1"),
         ({"name": "l4", "labels": {"a": 1}}, "inventory.pools[0].labels: must map"),
         ({"name": "l4", "taints": [{"key": "a"}]}, "inventory.pools[0].taints[0]: must have a key and an effect"),
         ({"name": "l4", "taints": {"key": "a"}}, "inventory.pools[0].taints: must be a list"),
@@ -89,3 +90,41 @@ def test_pools_must_be_a_list():
 def test_memory_beyond_what_a_card_can_report_is_taken_at_its_word():
     (found,) = read_fleet([[{"name": "l4", "memory": "80Gi"}]]).classes()
     assert (found.usable.lower, found.usable.upper) == (-(-80 * GiB * 97 // 100) - 1, 80 * GiB)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (None, r"items\[1\]: must be a Node, not None"),
+        (5, r"items\[1\]: must be a Node, not 5"),
+        ({"kind": "Pod", "metadata": {"name": "a"}}, r"items\[1\]: must be a Node, not a Pod"),
+        ({"kind": "Node"}, r"items\[1\].metadata.name: is missing"),
+        ({"metadata": {"name": ""}}, r"items\[1\].metadata.name: is missing"),
+    ],
+)
+def test_an_item_of_a_list_that_is_no_node_is_named(item, message):
+    with pytest.raises(ValueError, match=message):
+        read_fleet([{"kind": "List", "items": [gpu_node("a"), item]}])
+
+
+def test_a_node_by_itself_has_a_name_too():
+    with pytest.raises(ValueError, match=r"Node\.metadata\.name: is missing"):
+        read_fleet([{"kind": "Node"}])
+
+
+@pytest.mark.parametrize(
+    ("entry", "warned"),
+    [
+        ({"name": "l4", "memory": "80Gi"}, True),
+        ({"name": "h100", "memory": "8Gi"}, True),
+        ({"name": "l4", "memory": "23034Mi"}, False),
+        ({"name": "l4", "memory": "24Gi"}, False),
+        ({"name": "l4"}, False),
+        ({"name": "nvidia-quasar", "memory": "100Gi"}, False),
+        ({"name": "nvidia-a100-80gb-mig-3g.40gb", "memory": "39Gi"}, False),
+    ],
+)
+def test_memory_that_no_card_of_the_name_has_is_warned_of(entry, warned):
+    found = list(unlikely_memory(read_fleet([[entry]]).classes()))
+    assert bool(found) is warned
+    assert all(entry["name"] in warning and "counts as written" in warning for warning in found)

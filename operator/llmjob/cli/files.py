@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from llmjob.api.documents import read_each
-from llmjob.api.errors import BadInput
+from llmjob.api.errors import BadInput, FieldError
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _LARGEST: Final = 32 * 2**20
@@ -33,13 +33,13 @@ def read_files(paths: Sequence[str]) -> Iterator[Document]:
         click.UsageError: when a path does not exist or cannot be read.
     """
     for path in paths:
-        for name, text in _texts(path):
-            yield from _documents(name, text)
+        for name, content in _contents(path):
+            yield from _documents(name, content)
 
 
-def _texts(path: str) -> Iterator[tuple[str, str]]:
+def _contents(path: str) -> Iterator[tuple[str, bytes]]:
     if path == "-":
-        yield "standard input", _decoded("standard input", sys.stdin.buffer.read(_LARGEST + 1))
+        yield "standard input", sys.stdin.buffer.read(_LARGEST + 1)
         return
     place = Path(path)
     if place.is_dir():
@@ -49,30 +49,35 @@ def _texts(path: str) -> Iterator[tuple[str, str]]:
     else:
         files = [place]
     for file in files:
-        yield str(file), read_text(str(file))
+        yield str(file), _content(str(file))
 
 
 def read_text(path: str) -> str:
     """A file's text.
 
     Raises:
-        click.UsageError: when it cannot be opened, is too large or is no UTF-8.
+        BadInput: when it is too large or no UTF-8.
+        click.UsageError: when it cannot be opened.
     """
+    return _decoded(_content(path))
+
+
+def _content(path: str) -> bytes:
     try:
         with Path(path).open("rb") as stream:
-            content = stream.read(_LARGEST + 1)
+            return stream.read(_LARGEST + 1)
     except OSError as error:
         raise click.UsageError(f"cannot read {path}: {error.strerror}") from error
-    return _decoded(path, content)
 
 
-def _decoded(name: str, content: bytes) -> str:
+def _decoded(content: bytes) -> str:
     if len(content) > _LARGEST:
-        raise click.UsageError(f"{name} is larger than {_LARGEST // 2**20} MiB")
+        raise BadInput((FieldError("", f"larger than {_LARGEST // 2**20} MiB"),))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"{name} is not UTF-8 text (byte {error.start})") from error
+        message = f"not UTF-8 text (byte {error.start}); save it as UTF-8"
+        raise BadInput((FieldError("", message),)) from error
 
 
 def read_file(path: str) -> list[object]:
@@ -82,14 +87,19 @@ def read_file(path: str) -> list[object]:
         BadInput: when one cannot be read.
         click.UsageError: when the file cannot be opened.
     """
-    contents = [content for _, text in _texts(path) for content in read_each(text)]
+    contents = [document for _, content in _contents(path) for document in read_each(_decoded(content))]
     for content in contents:
         if isinstance(content, BadInput):
             raise content
     return contents
 
 
-def _documents(name: str, text: str) -> Iterator[Document]:
+def _documents(name: str, encoded: bytes) -> Iterator[Document]:
+    try:
+        text = _decoded(encoded)
+    except BadInput as error:
+        yield Document(name, error=error)
+        return
     for content in read_each(text):
         if isinstance(content, BadInput):
             yield Document(name, error=content)

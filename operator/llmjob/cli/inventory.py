@@ -64,15 +64,18 @@ def inventory(
 
 def _read_fleet(path: str) -> Fleet:
     from llmjob.cli.files import read_file  # noqa: PLC0415, YAML is not needed for --gpu
-    from llmjob.fleet.declared import read_fleet  # noqa: PLC0415
+    from llmjob.fleet.declared import read_fleet, unlikely_memory  # noqa: PLC0415
 
     try:
         documents = read_file(path)
         if not documents:
             raise BadContent(f"--fleet {path} is empty: did what should have written it fail?")
-        return read_fleet(documents)
+        fleet = read_fleet(documents)
     except ValueError as error:
         raise BadContent(f"--fleet {path}: {error}") from error
+    for warning in unlikely_memory(fleet.classes()):
+        click.echo(f"warning: --fleet {path}: {warning}", err=True)
+    return fleet
 
 
 def _of_cluster(kubeconfig: str | None, context: str | None, settings: str | None) -> Inventory:

@@ -1,9 +1,10 @@
 """Fleets that people write down: a Node list, or classes `{name, memory, gpusPerNode, nodes, labels, taints}`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from llmjob.fleet import products
 from llmjob.fleet.dialects import STEERING_KEYS
 from llmjob.fleet.fleet import Fleet, Pool, offer_of
 from llmjob.fleet.gpu_argument import named_class, parse
@@ -16,7 +17,8 @@ from llmjob.quantity import GiB, MiB, parse_quantity
 _FIELDS: Final = ("name", "memory", "gpusPerNode", "nodes", "labels", "taints")
 _SMALLEST: Final = 64 * MiB
 _LARGEST: Final = 4096 * GiB
-_MOST: Final = {"gpusPerNode": 1024, "nodes": 1_000_000}
+_SHOWN: Final = 40
+_COUNTS: Final = {"gpusPerNode": (1, 1024), "nodes": (0, 1_000_000)}
 _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
@@ -30,10 +32,10 @@ def read_fleet(documents: Iterable[object]) -> Fleet:
     pools: list[Pool] = []
     for document in documents:
         if isinstance(document, Mapping) and _is_list(document):
-            for item in sequence(document.get("items")):
-                nodes += _node(item)
+            for index, item in enumerate(sequence(document.get("items"))):
+                nodes += _node(item, f"items[{index}]")
         elif isinstance(document, Mapping) and document.get("kind") == "Node":
-            nodes += _node(document)
+            nodes += _node(document, "Node")
         elif isinstance(document, Mapping) and "name" in document and "kind" not in document:
             pools.append(_pool(document, "class"))
         else:
@@ -55,13 +57,33 @@ def read_pools(classes: object, path: str = "inventory.pools") -> tuple[Pool, ..
     return tuple(_pool(entry, f"{path}[{index}]") for index, entry in enumerate(classes))
 
 
+def unlikely_memory(classes: Iterable[GPUClass]) -> Iterator[str]:
+    """A warning for each class whose memory is no card's of its name; it counts as it is written."""
+    for gpu_class in classes:
+        cards = products.find(gpu_class.product or gpu_class.name)
+        reported = gpu_class.reported
+        if reported is None or gpu_class.mig_profile or not cards:
+            continue
+        if not any(card.is_sound(size) for card in cards for size in (reported.lower, reported.upper)):
+            yield f"{gpu_class.name}: no card of this name reports {reported.upper / GiB:.1f} GiB; it counts as written"
+
+
 def _is_list(document: Mapping[object, object]) -> bool:
     kind = document.get("kind")
     return isinstance(kind, str) and kind.endswith("List") and isinstance(document.get("items"), list)
 
 
-def _node(item: object) -> list[NodeProjection]:
-    projection = project(mapping(item)) if mapping(item).get("kind", "Node") == "Node" else None
+def _node(item: object, path: str) -> list[NodeProjection]:
+    """A node that offers GPUs, or nothing for one that offers none; a NodeList's items have no kind of their own."""
+    fields = mapping(item)
+    kind = fields.get("kind", "Node")
+    if not fields or kind != "Node":
+        found = f"a {str(kind)[:_SHOWN]}" if fields else repr(item)[:_SHOWN]
+        raise ValueError(f"{path}: must be a Node, not {found}")
+    name = mapping(fields.get("metadata")).get("name")
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"{path}.metadata.name: is missing; a Node has one, as kubectl get nodes -o yaml prints it")
+    projection = project(fields)
     return [projection] if projection else []
 
 
@@ -114,8 +136,9 @@ def _whole(fields: Mapping[str, object], key: str, path: str) -> int | None:
     value = fields.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST[key]:
-        raise ValueError(f"{path}.{key}: must be a whole number from 0 to {_MOST[key]}, not {value!r}")
+    least, most = _COUNTS[key]
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{path}.{key}: must be a whole number from {least} to {most}, not {value!r}")
     return value
 
 
