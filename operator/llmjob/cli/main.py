@@ -15,6 +15,7 @@ _COMMANDS: Final[dict[str, str]] = {
     "estimate": "How much GPU memory a job needs per GPU, part by part.",
     "check": "Does it fit: judge jobs and pods against a cluster, a fleet file or GPUs you name.",
     "fleet": "The GPU classes of a cluster or a fleet file, with their memory.",
+    "report": "Predicted against actual: who wastes, who is near the edge, which smaller GPU would do.",
     "crd": "Print the CustomResourceDefinition of LLMJob.",
     "controller": "Run the controller: status, events and metrics of LLMJobs.",
     "webhook": "Run the admission webhook.",

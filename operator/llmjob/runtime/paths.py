@@ -15,6 +15,16 @@ LONGEST_NAME: Final = 63
 LONGEST_SUBDOMAIN: Final = 253
 
 
+def jobs_path(namespace: str | None) -> str:
+    """The path of a namespace's LLMJobs, of all where it is None."""
+    return JOBS if namespace is None else f"/apis/{GROUP}/{VERSION}/namespaces/{_quoted(namespace)}/{PLURAL}"
+
+
+def pods_path(namespace: str | None) -> str:
+    """The path of a namespace's pods, of all where it is None."""
+    return PODS if namespace is None else f"/api/v1/namespaces/{_quoted(namespace)}/pods"
+
+
 def job_path(namespace: str, name: str) -> str:
     """The path of one LLMJob."""
     return f"/apis/{GROUP}/{VERSION}/namespaces/{_quoted(namespace)}/{PLURAL}/{_quoted(name)}"

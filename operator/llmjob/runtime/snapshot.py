@@ -53,7 +53,7 @@ async def _take(cluster: Cluster, namespace: str, stated: str | None) -> Snapsho
     warnings: list[str] = []
     async with cluster:
         live = Fleet.from_nodes([node async for node in cluster.list(NODES)])
-        settings = await _settings(cluster, stated, warnings)
+        settings = await settings_at(cluster, stated, warnings)
         jobs = await _jobs(cluster, warnings)
     return Snapshot(settings.with_pools(live), settings, jobs, namespace, tuple(warnings))
 
@@ -74,8 +74,12 @@ async def _jobs(cluster: Cluster, warnings: list[str]) -> dict[tuple[str, str], 
     return found
 
 
-async def _settings(cluster: Cluster, stated: str | None, warnings: list[str]) -> Settings:
-    """The settings at a place that the user states; those at the default place only where they can be read."""
+async def settings_at(cluster: Cluster, stated: str | None, warnings: list[str]) -> Settings:
+    """The settings at a place that the user states; those at the default place only where they can be read.
+
+    Raises:
+        SettingsError: when the stated ones cannot be read.
+    """
     where = stated or _DEFAULT_SETTINGS
     try:
         return await _read_settings(cluster, where)
