@@ -56,10 +56,10 @@ def read_text(path: str) -> str:
     """A file's text.
 
     Raises:
-        BadInput: when it is too large or no UTF-8.
-        click.UsageError: when it cannot be opened.
+        BadInput: when it is no UTF-8.
+        click.UsageError: when it cannot be opened or is too large.
     """
-    return _decoded(_content(path))
+    return _decoded(path, _content(path))
 
 
 def _content(path: str) -> bytes:
@@ -70,9 +70,9 @@ def _content(path: str) -> bytes:
         raise click.UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _decoded(content: bytes) -> str:
+def _decoded(name: str, content: bytes) -> str:
     if len(content) > _LARGEST:
-        raise BadInput((FieldError("", f"larger than {_LARGEST // 2**20} MiB"),))
+        raise click.UsageError(f"{name} is larger than {_LARGEST // 2**20} MiB")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -87,7 +87,7 @@ def read_file(path: str) -> list[object]:
         BadInput: when one cannot be read.
         click.UsageError: when the file cannot be opened.
     """
-    contents = [document for _, content in _contents(path) for document in read_each(_decoded(content))]
+    contents = [document for name, content in _contents(path) for document in read_each(_decoded(name, content))]
     for content in contents:
         if isinstance(content, BadInput):
             raise content
@@ -96,7 +96,7 @@ def read_file(path: str) -> list[object]:
 
 def _documents(name: str, encoded: bytes) -> Iterator[Document]:
     try:
-        text = _decoded(encoded)
+        text = _decoded(name, encoded)
     except BadInput as error:
         yield Document(name, error=error)
         return
