@@ -143,10 +143,13 @@ class Installation:
         )
 
     def set_settings(self, text: str) -> None:
-        """Replace the settings in their ConfigMap, as `kubectl edit` would."""
+        """Replace the settings in their ConfigMap, in helm's name: a later upgrade would find another's a conflict."""
         path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{RELEASE}-settings"
-        patch = {"data": {"settings.yaml": text}}
-        self._control_plane.client.request("PATCH", path, patch, content="application/merge-patch+json")
+        client = self._control_plane.client
+        metadata = client.request("GET", path)["metadata"]
+        kept = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if key in metadata}
+        whole = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept, "data": {"settings.yaml": text}}
+        client.request("PATCH", f"{path}?fieldManager=helm&force=true", whole, content="application/apply-patch+yaml")
 
     @property
     def processes(self) -> tuple[Process, ...]:

@@ -104,7 +104,8 @@ class Sandbox:
             elif Path("/", name).is_dir():  # a distribution that has not merged /usr
                 flags += ["--ro-bind", f"/{name}", f"/{name}"]
         flags += ["--proc", "/proc", "--dev", "/dev"]
-        for mount in mounts:
+        # The outer ones first: an environment may lie below /tmp, which a container has to itself.
+        for mount in sorted(mounts, key=lambda mount: mount.target.count("/")):
             flags += mount.flags()
         flags += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
         if info is not None:

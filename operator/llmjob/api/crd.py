@@ -60,7 +60,9 @@ def render_crd() -> dict[str, Any]:
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [
-                        {"name": name, "type": kind, "jsonPath": path, "priority": priority, "description": text}
+                        # The API server drops a priority of 0, and whoever applies one then conflicts with others.
+                        {"name": name, "type": kind, "jsonPath": path, "description": text}
+                        | ({"priority": priority} if priority else {})
                         for name, kind, path, priority, text in _COLUMNS
                     ],
                     "schema": {"openAPIV3Schema": schema},
