@@ -13,6 +13,7 @@ from llmjob.estimator.vocabulary import SHARDS_STATES
 
 _MOST = 3
 _DEGREES = (2, 4, 8, 16)
+_LESS = 90  # percent
 _SHORTEST = 512  # tokens; a shorter context helps nobody
 _SIXTEEN_BIT = (None, "FP16", "BF16", "FP32")
 _SHARDED = "FSDP"
@@ -31,6 +32,8 @@ class Change:
 
 
 Possible = Callable[[Task], bool]
+# Whether a changed model and task need little enough.
+Enough = Callable[[Model, Task], bool]
 _Option = tuple[Change, Model, Task]
 
 
@@ -40,19 +43,49 @@ def advise(model: Model, task: Task, gpu: GPU, possible: Possible) -> tuple[Chan
     Single steps first; pairs only where no single one is enough. `possible` says whether a task's degrees of
     parallelism fit the job's pods and the nodes. Nothing where the job fits as it is.
     """
-    if _fits(model, task, gpu):
+    return _changes(model, task, possible, lambda changed, asked: _fits(changed, asked, gpu))
+
+
+def lessen(model: Model, task: Task, gpu: GPU, possible: Possible) -> tuple[Change, ...]:
+    """At most three changes of a job that ran out of this GPU's memory, whatever was expected of it.
+
+    After each of them nine tenths at most are expected of what was expected before, or of what there is where that is
+    less. Bounds play no part: they are as wide after a change as before.
+    """
+    before = estimate(model, task, gpu)
+    if not isinstance(before, Estimate):
+        return ()
+    most = min(_expected(before, gpu)) * _LESS // 100
+
+    def less(changed: Model, asked: Task) -> bool:
+        after = estimate(changed, asked, gpu)
+        return isinstance(after, Estimate) and _expected(after, gpu)[0] <= most
+
+    return _changes(model, task, possible, less)
+
+
+def _expected(answer: Estimate, gpu: GPU) -> tuple[int, int]:
+    """What is expected, and what there is: of the engine's budget where it has one, which then fills the card."""
+    budget = answer.budget
+    if budget is not None and budget.available is not None:
+        return budget.needed.expected, budget.available.lower
+    return answer.per_gpu.expected, gpu.usable.lower
+
+
+def _changes(model: Model, task: Task, possible: Possible, enough: Enough) -> tuple[Change, ...]:
+    if enough(model, task):
         return ()
     found: list[Change] = []
     for options in _options(model, task, possible):
-        change = _mildest(tuple(options), gpu)
+        change = _mildest(tuple(options), enough)
         if change is not None:
             found.append(change)
         if len(found) == _MOST:
             break
-    return tuple(found or _pairs(model, task, gpu, possible))
+    return tuple(found or _pairs(model, task, possible, enough))
 
 
-def _pairs(model: Model, task: Task, gpu: GPU, possible: Possible) -> Iterator[Change]:
+def _pairs(model: Model, task: Task, possible: Possible, enough: Enough) -> Iterator[Change]:
     """The strongest step of one kind together with the mildest of another that then fits; none is left of the first."""
     paired: set[frozenset[str]] = set()
     for options in _options(model, task, possible):
@@ -61,7 +94,7 @@ def _pairs(model: Model, task: Task, gpu: GPU, possible: Possible) -> Iterator[C
             continue
         first, changed, asked = steps[-1]
         for others in _options(changed, asked, possible):
-            second = _mildest(tuple(others), gpu)
+            second = _mildest(tuple(others), enough)
             if second is None or frozenset((first.field, second.field)) in paired:
                 continue
             paired.add(frozenset((first.field, second.field)))
@@ -74,14 +107,14 @@ def _pairs(model: Model, task: Task, gpu: GPU, possible: Possible) -> Iterator[C
                 return
 
 
-def _mildest(options: Sequence[_Option], gpu: GPU) -> Change | None:
-    """The first option that fits, by bisection: each needs less than the one before it."""
+def _mildest(options: Sequence[_Option], enough: Enough) -> Change | None:
+    """The first option that is enough, by bisection: each needs less than the one before it."""
     low, high = 0, len(options) - 1
-    if high < 0 or not _fits(options[high][1], options[high][2], gpu):
+    if high < 0 or not enough(options[high][1], options[high][2]):
         return None
     while low < high:
         middle = (low + high) // 2
-        if _fits(options[middle][1], options[middle][2], gpu):
+        if enough(options[middle][1], options[middle][2]):
             high = middle
         else:
             low = middle + 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import kopf
@@ -28,7 +28,9 @@ def _nothing(*_: object) -> None:
 
 
 class Feed:
-    """Fills a world's views and that of pods, if any; `fleet_changed` and `job_changed` are told of every change."""
+    """Fills a world's views and that of pods, if any; `fleet_changed`, `job_changed` and `pods_changed` are told of
+    every change, the last of a LIST's all at once.
+    """
 
     def __init__(
         self,
@@ -39,10 +41,11 @@ class Feed:
         pods: PodView | None = None,
         fleet_changed: Callable[[], None] = _nothing,
         job_changed: Callable[[Key], None] = _nothing,
+        pods_changed: Callable[[Iterable[Key]], None] = _nothing,
     ) -> None:
         self._world, self._cluster, self._settings = world, cluster, settings
         self._pods = pods
-        self._fleet_changed, self._job_changed = fleet_changed, job_changed
+        self._fleet_changed, self._job_changed, self._pods_changed = fleet_changed, job_changed, pods_changed
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
         """Watch what the views hold."""
@@ -62,7 +65,7 @@ class Feed:
 
         @kopf.on.event("", "v1", "pods", registry=registry)
         async def on_pod(event: Mapping[str, Any], **_: object) -> None:
-            pods.apply(event["type"], event["object"])
+            self._pods_changed({pods.apply(event["type"], event["object"])})
 
     async def start(self) -> None:
         """Settings and complete views; after this the process may answer.
@@ -94,7 +97,7 @@ class Feed:
         if self._pods is not None:
             self._pods.begin()
             pods = [pod async for pod in self._cluster.list(PODS, SELECTOR)]
-            self._pods.replace(await asyncio.to_thread(self._pods.read, pods))
+            self._pods_changed(self._pods.replace(await asyncio.to_thread(self._pods.read, pods)))
 
     async def keep_listing(self) -> None:
         """LIST again and again; a failure leaves the views as they are, and older."""

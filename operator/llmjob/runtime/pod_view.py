@@ -11,6 +11,7 @@ from typing import Final
 from llmjob.fleet.gpu_class import Sharing
 from llmjob.fleet.offer import Offer
 from llmjob.names import DEFAULT_ROLE, JOB_LABEL, ROLE_LABEL
+from llmjob.observation.container_runs import Run, runs_of
 from llmjob.runtime.kept import Entry, Kept
 from llmjob.runtime.views import DELETED, Clock, Key, NodeView, Object, View, key_of, version_of
 from llmjob.runtime.world import World
@@ -22,7 +23,10 @@ _SHARED: Final = frozenset({Sharing.TIME_SLICING, Sharing.MPS})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPod:
-    """A pod that names a job. `started` is when the kubelet took it, in Unix seconds; None where it did not yet."""
+    """A pod that names a job. `started` is when the kubelet took it, in Unix seconds; None where it did not yet.
+
+    `runs` are those that its status tells of: of each container the present one and the one before.
+    """
 
     namespace: str
     name: str
@@ -33,6 +37,7 @@ class JobPod:
     running: bool
     started: float | None
     resource: str | None
+    runs: tuple[Run, ...] = ()
 
     @classmethod
     def of(cls, pod: Object) -> "JobPod | None":
@@ -53,6 +58,7 @@ class JobPod:
             running=status.get("phase") == "Running",
             started=_moment(status.get("startTime")),
             resource=ask.resource if ask else None,
+            runs=runs_of(pod),
         )
 
 
@@ -84,15 +90,22 @@ class PodView(View):
         """What a LIST brought; pure, so that a thread may do it."""
         return {key_of(pod): Entry(version_of(pod), JobPod.of(pod)) for pod in pods}
 
-    def replace(self, listed: Mapping[Key, Entry[JobPod]]) -> None:
-        """A LIST is complete: what it lacks is gone, unless an event since its begin says otherwise."""
-        self._pods.complete(listed)
+    def replace(self, listed: Mapping[Key, Entry[JobPod]]) -> set[Key]:
+        """A LIST is complete: what it lacks is gone, unless an event since its begin says otherwise; what changed."""
         self._touch()
+        return self._pods.complete(listed)
 
-    def apply(self, kind: str | None, pod: Object) -> None:
-        """A watch event."""
+    def apply(self, kind: str | None, pod: Object) -> Key:
+        """A watch event; the key it was about."""
         self._touch()
-        self._pods.put(key_of(pod), Entry(version_of(pod), None if kind == DELETED else JobPod.of(pod)))
+        key = key_of(pod)
+        self._pods.put(key, Entry(version_of(pod), None if kind == DELETED else JobPod.of(pod)))
+        return key
+
+    def find(self, key: Key) -> JobPod | None:
+        """A pod by namespace and name."""
+        entry = self._pods.find(key)
+        return entry.value if entry is not None else None
 
     def __iter__(self) -> Iterator[JobPod]:
         return self._pods.values()
@@ -102,7 +115,7 @@ def joined(pods: Iterable[JobPod], world: World) -> Iterator[JoinedPod]:
     """The running pods whose job is there, each with the class of the GPUs that it was given."""
     for pod in pods:
         if pod.running and world.jobs.find(pod.namespace, pod.job) is not None:
-            offer = _offer(pod, world.nodes)
+            offer = offer_of(pod, world.nodes)
             yield JoinedPod(
                 pod=pod,
                 gpu_class=offer.class_name if offer else "",
@@ -110,7 +123,7 @@ def joined(pods: Iterable[JobPod], world: World) -> Iterator[JoinedPod]:
             )
 
 
-def _offer(pod: JobPod, nodes: NodeView) -> Offer | None:
+def offer_of(pod: JobPod, nodes: NodeView) -> Offer | None:
     """What the pod's node offers of the resource that it asked for."""
     node = nodes.find(pod.node)
     offers = node.shape.offers if node is not None and pod.resource is not None else ()
