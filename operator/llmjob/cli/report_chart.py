@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from llmjob.cli import report_words as words
 from llmjob.cli.tables import title
-from llmjob.observation.report import Point, Role
+from llmjob.observation.report import Point, Report, Role
 from llmjob.quantity import gib
 
 _WIDTH: Final = 360
@@ -19,15 +19,16 @@ _TOP: Final = 8
 _AIR: Final = 1.08
 
 
-def chart(role: Role, now: float, window: float) -> Element | None:
-    """The chart; None where neither prediction nor use is known. `now` in Unix seconds, `window` in seconds."""
+def chart(role: Role, report: Report) -> Element | None:
+    """The chart; None where neither prediction nor use is known."""
     bounds = [role.predicted.upper] if role.predicted else []
     top = max([*bounds, role.usable or 0, role.actual.peak if role.actual else 0, role.used or 0])
     if top == 0 or not (role.predicted or role.actual):
         return None
-    frame = _Frame(top * _AIR, now, window)
+    frame = _Frame(top * _AIR, report.at, report.window)
     svg = Element(
-        "svg", {"class": "chart", "viewBox": f"0 0 {_WIDTH} {_HEIGHT}", "role": "img", "aria-label": _said(role)}
+        "svg",
+        {"class": "chart", "viewBox": f"0 0 {_WIDTH} {_HEIGHT}", "role": "img", "aria-label": _said(role, report)},
     )
     frame.scale(svg, top)
     if role.predicted is not None:
@@ -38,17 +39,18 @@ def chart(role: Role, now: float, window: float) -> Element | None:
         frame.line(svg, "limit", role.usable)
     if role.actual is not None:
         if role.actual.course:
+            frame.time(svg)
             frame.course(svg, role.actual.course)
         else:
             frame.line(svg, "actual", role.actual.peak)
     return svg
 
 
-def _said(role: Role) -> str:
+def _said(role: Role, report: Report) -> str:
     """The chart for who cannot see it."""
     parts = [title(role.namespace, role.name, role.role), f"predicted {words.predicted(role)} GiB"]
     if role.actual is not None:
-        parts.append(f"actual {words.actual(role)} GiB")
+        parts.append(f"actual {words.actual(role, report)} GiB")
     if role.usable:
         parts.append(f"card {gib(role.usable)} GiB")
     return ", ".join(parts)
@@ -68,10 +70,13 @@ class _Frame:
         return _LEFT + self.width * min(1.0, max(0.0, (at - self._start) / self._window))
 
     def scale(self, svg: Element, top: int) -> None:
-        """0 and the highest figure at the left, the time below."""
+        """0 and the highest figure at the left."""
         for value in (0, top):
             _label(svg, "end", _LEFT - 4, self.y(value) + 3, gib(value) if value else "0")
         self.line(svg, "axis", 0)
+
+    def time(self, svg: Element) -> None:
+        """From when to when, below."""
         for anchor, x, text in (("start", _LEFT, f"−{words.span(self._window)}"), ("end", _WIDTH - 2, "now")):
             _label(svg, anchor, x, _HEIGHT - 4, text)
 

@@ -83,7 +83,7 @@ def _legend(main: Element) -> None:
 
 def _card(main: Element, role: Role, report: Report) -> None:
     edge = bool(EDGE.intersection(role.findings))
-    tone = "edge" if edge else "waste" if role.findings else "calm"
+    tone = "edge" if edge else "waste" if role.findings else "calm" if role.actual else "unseen"
     card = SubElement(main, "section", {"class": f"card {tone}"})
     about = SubElement(card, "div")
     _add(about, "h3", title(role.namespace, role.name, role.role))
@@ -91,11 +91,12 @@ def _card(main: Element, role: Role, report: Report) -> None:
     _add(about, "p", " · ".join(part for part in (role.model, role.task, where) if part), "what")
     facts = SubElement(about, "dl", {"class": "facts"})
     for name, value in (
-        ("predicted", f"{words.predicted(role)} GiB"),
-        ("actual", f"{words.actual(role)} GiB" if role.actual or role.used else "not observed"),
+        ("predicted, GiB", words.predicted(role)),
+        ("actual, GiB", words.actual(role, report) if role.actual or role.used else "not observed"),
         ("error", words.error(role)),
         ("of the card", words.share(role)),
-        ("idle", f"{words.idle(role)} GiB" if words.idle(role) else ""),
+        ("idle, GiB", words.idle(role)),
+        ("would do", words.smaller(role)),
     ):
         if value:
             item = SubElement(facts, "div")
@@ -107,7 +108,7 @@ def _card(main: Element, role: Role, report: Report) -> None:
             item = SubElement(told, "li")
             _add(item, "b", str(finding))
             item[-1].tail = f" {_clean(words.sentence(role, finding))}"
-    drawn = chart(role, report.at, report.window)
+    drawn = chart(role, report)
     if drawn is not None:
         card.append(drawn)
 

@@ -10,14 +10,19 @@ from llmjob.observation.report import ClassTotal, Report, Role
 from llmjob.quantity import gib
 
 _COURSE: Final = 16
+_GAUGE: Final = 24
 # Columns of figures are set right.
-_ROLE_HEADINGS: Final = ("JOB", "GPU CLASS", "GPUS", "PREDICTED GiB", "ACTUAL GiB", "ERROR", "OF CARD", "IDLE GiB")
+_ROLE_HEADINGS: Final = (
+    *("JOB", "GPU CLASS", "GPUS", "PREDICTED GiB", "ACTUAL GiB", "ERROR", "OF CARD", "IDLE GiB"),
+    *("SMALLER GPU", "ON THE CARD"),
+)
 _ROLE_NUMBERS: Final = frozenset({2, 4, 5, 6, 7})
+_KEY: Final = "On the card: █ actual, ▓ actual within the prediction, ░ predicted, · free."
 _CLASS_HEADINGS: Final = ("GPU CLASS", "USABLE GiB", "GPUS", "HELD", "JOBS", "PREDICTED GiB", "ACTUAL GiB", "IDLE GiB")
 _CLASS_NUMBERS: Final = frozenset(range(1, 8))
 _NOTHING: Final = "no LLMJob here"
 # What Markdown or the HTML in it would read as markup, or a terminal as a command.
-_MARKUP: Final = re.compile(r"([\\`*_{}\[\]()#+!|<>~&-])")
+_MARKUP: Final = re.compile(r"([\\`*_\[\]|<>~&#])")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -29,7 +34,8 @@ def text(report: Report) -> str:
     else:
         lines += [words.verdicts(report), ""]
         headings = (*_ROLE_HEADINGS, "COURSE") if _has_course(report) else _ROLE_HEADINGS
-        lines += _columns(headings, [_role(role, len(headings)) for role in report.roles], _ROLE_NUMBERS)
+        lines += _columns(headings, [_role(role, report)[: len(headings)] for role in report.roles], _ROLE_NUMBERS)
+        lines.append(_KEY)
         for heading, roles in (("Near the edge", report.near_the_edge()), ("Wasting", report.wasting())):
             if roles:
                 lines += ["", heading, *_sentences(roles)]
@@ -47,7 +53,8 @@ def markdown(report: Report) -> str:
     else:
         lines += ["", f"**{words.verdicts(report)}**", ""]
         headings = (*_ROLE_HEADINGS, "COURSE") if _has_course(report) else _ROLE_HEADINGS
-        lines += _table(headings, [_role(role, len(headings)) for role in report.roles], _ROLE_NUMBERS)
+        lines += _table(headings, [_role(role, report)[: len(headings)] for role in report.roles], _ROLE_NUMBERS)
+        lines += ["", _KEY]
         for heading, roles in (("Near the edge", report.near_the_edge()), ("Wasting", report.wasting())):
             if roles:
                 lines += ["", f"## {heading}", ""]
@@ -62,19 +69,20 @@ def _has_course(report: Report) -> bool:
     return any(role.actual is not None and role.actual.course for role in report.roles)
 
 
-def _role(role: Role, columns: int) -> tuple[str, ...]:
-    cells = (
+def _role(role: Role, report: Report) -> tuple[str, ...]:
+    return (
         title(role.namespace, role.name, role.role),
         role.gpu_class or "?",
         str(role.gpus or "–"),
         words.predicted(role),
-        words.actual(role),
+        words.actual(role, report),
         words.error(role),
         words.share(role),
         words.idle(role),
+        words.smaller(role),
+        words.gauge(role, _GAUGE),
         words.sparkline(role, _COURSE),
     )
-    return cells[:columns]
 
 
 def _class(total: ClassTotal) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from llmjob.quantity import gib
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86400
+# A Prometheus' step of a day's course is a quarter of an hour.
+_OLD: Final = 1800
 _SPARKS: Final = "▁▂▃▄▅▆▇█"
 _GAP: Final = "·"
 
@@ -65,9 +67,9 @@ def sentence(role: Role, finding: Finding) -> str:
 
 
 def _would_do(role: Role) -> str:
-    if role.smaller is None:
-        return "; no smaller GPU of this fleet would do"
-    return f"; {smaller(role)} would do"
+    if role.smaller is not None:
+        return f"; {smaller(role)} would do"
+    return "; no smaller GPU that it may use would do" if role.searched else ""
 
 
 def smaller(role: Role) -> str:
@@ -82,12 +84,14 @@ def predicted(role: Role) -> str:
     return f"{gib(found.expected)} ({gib(found.lower)}–{gib(found.upper)})" if found else "?"
 
 
-def actual(role: Role) -> str:
-    """The actual in GiB, and that it is a need where it is one."""
+def actual(role: Role, report: Report) -> str:
+    """The actual in GiB: that it is a need where it is one, and its age where it is old."""
     found = role.actual
     if found is None:
-        return f"({gib(role.used)} used)" if role.used else "?"
-    return f"{gib(found.peak)} needed" if found.kind is Kind.NEED else gib(found.peak)
+        return f"? ({gib(role.used)} used)" if role.used else "?"
+    old = found.last is not None and report.at - found.last > _OLD
+    age = f" ({span(report.at - found.last)} ago)" if old and found.last is not None else ""
+    return f"{gib(found.peak)}{' needed' if found.kind is Kind.NEED else ''}{age}"
 
 
 def error(role: Role) -> str:
@@ -116,6 +120,21 @@ def sparkline(role: Role, width: int) -> str:
         part = course[index * len(course) // width : max(index + 1, (index + 1) * len(course) // width)]
         seen = [point.value for point in part if point.value is not None]
         marks.append(_SPARKS[min(len(_SPARKS) - 1, max(seen) * len(_SPARKS) // max(1, top))] if seen else _GAP)
+    return "".join(marks)
+
+
+def gauge(role: Role, width: int) -> str:
+    """Use and prediction on the scale of the card; empty where neither is known."""
+    peak, predicted = role.actual.peak if role.actual else 0, role.predicted
+    top = max(role.usable or 0, peak, predicted.upper if predicted else 0)
+    if not (peak or predicted):
+        return ""
+    marks = []
+    for index in range(width):
+        # The middle of the cell decides.
+        value = top * (2 * index + 1) // (2 * width)
+        inside = predicted is not None and predicted.lower <= value < predicted.upper
+        marks.append(("▓" if inside else "█") if value < peak else "░" if inside else _GAP)
     return "".join(marks)
 
 

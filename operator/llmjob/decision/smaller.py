@@ -31,38 +31,36 @@ def smaller_class(request: Request, fleet: Fleet, running: GPUClass, observed: i
     What differs between the cards by estimate (context, the engine's defaults) is added to what was seen; a class that
     the prediction's lower bound rules out is never named, nor one with too few GPUs a node or a shared card.
     """
-    here = gpu_of(running)
-    estimates = Estimates(request.model, request.task)
-    made = estimates.on(here)
-    if here is None or not isinstance(made, Estimate):
+    if running.usable is None:
         return None
-    eligible = (item for item in fleet.eligible(request.scheduling, request.gpu_resource) if item.sharing in _ISOLATED)
-    sized = [(item.usable.lower, item) for item in eligible if item.usable is not None]
-    for usable, item in sorted(sized, key=lambda pair: (pair[0], pair[1].name)):
-        if usable >= here.usable.lower:
-            return None
+    estimates = Estimates(request.model, request.task)
+    here = estimates.on(gpu_of(running))
+    if not isinstance(here, Estimate):
+        return None
+    # Slices have no links between them, and shares may lie on one card.
+    allowed = _ISOLATED if request.gpus_per_pod == 1 else {Sharing.NONE}
+    sized = [
+        (item.usable, item)
+        for item in fleet.eligible(request.scheduling, request.gpu_resource)
+        if item.sharing in allowed and item.usable is not None and item.usable.upper < running.usable.lower
+    ]
+    for usable, item in sorted(sized, key=lambda pair: (pair[0].lower, pair[1].name)):
         judged = judge_class(item, estimates, request.gpus_per_pod)
-        if judged.estimate is None or judged.outcome.outcome is Outcome.TOO_LARGE:
-            continue
-        if request.gpus_per_pod > 1 and item.sharing is not Sharing.NONE:
-            continue
-        need = _need(judged.estimate, made, observed)
-        if need is not None:
-            usable_here = gpu_of(item)
-            if usable_here is not None and fits(Interval.exact(need), usable_here.usable):
+        if judged.estimate is not None and judged.outcome.outcome is not Outcome.TOO_LARGE:
+            moved = observed + max(0, judged.estimate.per_gpu.expected - here.per_gpu.expected)
+            need = _with_margin(moved)
+            if fits(Interval.exact(need), usable) and _budget_holds(judged.estimate, moved):
                 return WouldDo(gpu_class=item, need=need)
     return None
 
 
-def _need(there: Estimate, here: Estimate, observed: int) -> int | None:
-    """What would be needed there, with the margin; None where the engine's own budget does not hold it."""
-    moved = observed + max(0, there.per_gpu.expected - here.per_gpu.expected)
-    budget = there.budget
-    if budget is not None and budget.available is not None:
-        budgeted = max(0, budget.needed.expected + moved - there.per_gpu.expected)
-        if not fits(Interval.exact(_with_margin(budgeted)), budget.available):
-            return None
-    return _with_margin(moved)
+def _budget_holds(estimate: Estimate, need: int) -> bool:
+    """Whether an engine that fills the card would place `need` bytes, with the margin, inside its own budget there."""
+    budget = estimate.budget
+    if budget is None or budget.available is None:
+        return True
+    budgeted = max(0, budget.needed.expected + need - estimate.per_gpu.expected)
+    return fits(Interval.exact(_with_margin(budgeted)), budget.available)
 
 
 def _with_margin(amount: int) -> int:

@@ -18,9 +18,13 @@ POINTS: Final = 96
 
 
 def expression(rule: str, step: float, namespace: str | None) -> str:
-    """The highest value of a rule within each step (seconds), by role; of one namespace where given."""
-    chosen = f'{{namespace="{namespace}"}}' if namespace else ""
-    return f"max by (namespace, llmjob, role) (max_over_time({rule}{chosen}[{max(1, round(step * 1000))}ms]))"
+    """The highest value of a rule within each step (seconds), by role; of one namespace where given.
+
+    Steps shorter than the rules' own interval have the value before them, as Prometheus looks back for it.
+    """
+    series = rule + (f'{{namespace="{namespace}"}}' if namespace else "")
+    span = f"{max(1, round(step * 1000))}ms"
+    return f"max by (namespace, llmjob, role) (max_over_time({series}[{span}]) or {series})"
 
 
 def actuals(

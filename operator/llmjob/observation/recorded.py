@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from math import isfinite
 from typing import Any, Final
 
 from llmjob.estimator.interval import Interval
@@ -83,11 +82,6 @@ def exhausted(status: Object) -> bool:
         item.get("type") == Condition.MEMORY_EXHAUSTED and item.get("status") == "True"
         for item in _objects(status.get("conditions"))
     )
-
-
-def bytes_of(value: float) -> int | None:
-    """A sample as whole bytes; None where it is no amount of memory (not a number, infinite, negative, or 0)."""
-    return round(value) if isfinite(value) and value > 0 else None
 
 
 def _seen(observed: Object, kind: Kind) -> Object | None:

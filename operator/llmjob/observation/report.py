@@ -82,7 +82,7 @@ class Role:
 
     `gpu_class` is the smallest class its pods run on (`runs`: GPUs by class); where none runs, the class that its
     estimate speaks of, and then `runs` is empty. `used` is the fullest GPU's use whatever the engine;
-    `exhausted` says whether it ran out of GPU memory.
+    `exhausted` says whether it ran out of GPU memory, `searched` whether a smaller class was looked for at all.
     """
 
     namespace: str
@@ -98,6 +98,7 @@ class Role:
     actual: Actual | None = None
     used: int | None = None
     exhausted: bool = False
+    searched: bool = False
     smaller: Smaller | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -187,7 +188,7 @@ def make_report(
     notes: Sequence[str] = (),
 ) -> Report:
     """Judge every role and add up the classes; the most urgent roles first, then those with the most idle memory."""
-    judged = sorted((replace(role, findings=findings(role, window)) for role in roles), key=_urgency)
+    judged = sorted((_judged(role, window) for role in roles), key=_urgency)
     return Report(
         namespace=namespace,
         at=at,
@@ -205,7 +206,7 @@ def findings(role: Role, window: float) -> tuple[Finding, ...]:
     actual, predicted = role.actual, role.predicted
     if actual is None:
         return tuple(found)
-    long_enough = actual.seconds >= window * _LONG_ENOUGH
+    long_enough = _long_enough(actual, window)
     if predicted is not None:
         if actual.peak > predicted.upper:
             found.add(Finding.ABOVE_PREDICTION)
@@ -219,6 +220,16 @@ def findings(role: Role, window: float) -> tuple[Finding, ...]:
         if long_enough and role.share < _FAR:
             found.add(Finding.GPU_TOO_LARGE)
     return tuple(finding for finding in Finding if finding in found)
+
+
+def _judged(role: Role, window: float) -> Role:
+    """With its findings; no smaller GPU for what has just begun, or has shown that it needs more than it got."""
+    shown = role.actual is not None and _long_enough(role.actual, window) and not role.exhausted
+    return replace(role, findings=findings(role, window), smaller=role.smaller if shown else None)
+
+
+def _long_enough(actual: Actual, window: float) -> bool:
+    return actual.seconds >= window * _LONG_ENOUGH
 
 
 def _urgency(role: Role) -> tuple[int, int, str, str, str]:
