@@ -10,9 +10,12 @@ from typing import Final
 from llmjob.names import API_VERSION, KIND, Condition, Reason
 from llmjob.runtime.cluster import Cluster, ClusterError
 from llmjob.runtime.events import Events, Subject, utc_now
+from llmjob.runtime.exhaustion import Exhaustions
 from llmjob.runtime.judgement import Judgement
+from llmjob.runtime.memory_exhausted import Facts, memory_exhausted
+from llmjob.runtime.pod_view import PodView
 from llmjob.runtime.settings import Settings
-from llmjob.runtime.status import condition_of, merge_patch, status_of
+from llmjob.runtime.status import Told, condition_of, merge_patch, status_of
 from llmjob.runtime.views import Key, SeenJob
 from llmjob.runtime.world import World
 from llmjob.workloads.llmjob import requests_from_llmjob
@@ -25,8 +28,16 @@ _RETRY: Final = 2.0
 class Controller:
     """Keeps a set of jobs to look at, and looks at them one after the other."""
 
-    def __init__(self, world: World, cluster: Cluster, now: Callable[[], str] = utc_now) -> None:
+    def __init__(
+        self,
+        world: World,
+        cluster: Cluster,
+        now: Callable[[], str] = utc_now,
+        *,
+        pods: PodView | None = None,
+    ) -> None:
         self._world, self._cluster, self._now = world, cluster, now
+        self.exhaustions = Exhaustions(world, pods or PodView(), self.job_changed)
         self._events = Events(cluster, now)
         self._due: dict[Key, None] = {}
         self._wake = asyncio.Event()
@@ -100,8 +111,10 @@ class Controller:
         seen = self._world.jobs.find(*key)
         if seen is None or seen.deleting:
             self._judgements.pop(key, None)
+            self.exhaustions.forget(key)
             return
         judgement = await self._judge(seen)
+        exhausted = await self._exhausted(seen, judgement)
         if self._world.jobs.find(*key) is not seen:
             # Changed meanwhile: one write for what it is now, none for what it was.
             self._due[key] = None
@@ -111,7 +124,7 @@ class Controller:
         else:
             self._judgements[key] = judgement
         current = seen.content.get("status") or {}
-        wanted = status_of(seen, judgement, self._now())
+        wanted = status_of(seen, judgement, self._now(), exhausted)
         patch = merge_patch(current, wanted)
         if not patch:
             return
@@ -124,6 +137,22 @@ class Controller:
             before is None or (before.get("status"), before.get("reason")) != (after["status"], after["reason"])
         ):
             await self._tell(seen, str(after["reason"]), str(after["message"]))
+        before, after = (condition_of(status, Condition.MEMORY_EXHAUSTED) for status in (current, wanted))
+        if after and after["status"] == "True" and (before is None or before.get("status") != "True"):
+            await self._tell(seen, Condition.MEMORY_EXHAUSTED, str(after["message"]))
+
+    async def _exhausted(self, seen: SeenJob, judgement: Judgement | None) -> dict[Condition, Told]:
+        """The condition MemoryExhausted, where there is or was a reason for one."""
+        job = (seen.namespace, seen.name)
+        newest, before = self.exhaustions.newest(job), seen.content.get("status") or {}
+        if newest is None and condition_of(before, Condition.MEMORY_EXHAUSTED) is None:
+            return {}
+        pods = tuple(self.exhaustions.pods_of(job))
+        facts = Facts(
+            seen=seen, judgement=judgement, newest=newest, pods=pods, fleet=self._world.fleet, now=self._now()
+        )
+        told = await asyncio.to_thread(memory_exhausted, facts)
+        return {Condition.MEMORY_EXHAUSTED: told} if told is not None else {}
 
     async def _judge(self, seen: SeenJob) -> Judgement | None:
         """By the policy of the default level: the level of the job's namespace is the webhook's to know."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -15,7 +15,7 @@ from llmjob.estimator.interval import Interval
 from llmjob.fleet.fleet import Fleet
 from llmjob.runtime.judgement import Judgement
 from llmjob.runtime.pod_view import JoinedPod
-from llmjob.runtime.views import View
+from llmjob.runtime.views import Key, View
 
 _BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
 _ROLE: Final = ("namespace", "llmjob", "role")
@@ -146,6 +146,23 @@ class PodState(Collector):
             pod = found.pod
             info.add_metric((pod.namespace, pod.name, pod.job, pod.role, found.gpu_class), 1)
         yield info
+
+
+class OutOfMemory(Collector):
+    """How often each role of a job ran out of GPU memory; 0 where it never did, so that increase() sees the first."""
+
+    def __init__(self, judgements: Callable[[], Iterable[Judgement]], count: Callable[[Key, str], int]) -> None:
+        self._judgements, self._count = judgements, count
+
+    def collect(self) -> Iterator[Metric]:
+        total = CounterMetricFamily(
+            "llmjob_gpu_out_of_memory", "Containers that ended because a GPU had no memory left.", labels=_ROLE
+        )
+        for judgement in self._judgements():
+            job = (judgement.namespace, judgement.name)
+            for role in judgement.roles:
+                total.add_metric((*job, role.name), self._count(job, role.name))
+        yield total
 
 
 class Predictions(Collector):

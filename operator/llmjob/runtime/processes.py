@@ -27,6 +27,7 @@ from llmjob.runtime.metrics import (
     Admissions,
     CertificateState,
     FleetState,
+    OutOfMemory,
     PodState,
     Predictions,
     ProcessState,
@@ -136,14 +137,15 @@ def run_controller(
         async with AsyncExitStack() as stack:
             cluster = await stack.enter_async_context(Cluster(access))
             world = World(nodes=NodeView(), jobs=JobView(), find_job=_finder(cluster))
-            controller = Controller(world, cluster)
-            metrics = _registry()
             pods = PodView()
+            controller = Controller(world, cluster, pods=pods)
+            metrics = _registry()
             views = {"nodes": world.nodes, "llmjobs": world.jobs, "pods": pods}
             metrics.register(ProcessState(views))
             metrics.register(FleetState(lambda: world.fleet))
             metrics.register(Predictions(controller.judgements))
             metrics.register(PodState(lambda: joined(pods, world)))
+            metrics.register(OutOfMemory(controller.judgements, controller.exhaustions.count))
             tasks: list[Callable[[], Awaitable[None]]] = [controller.run]
             if order is not None:
                 from llmjob.runtime.certificates import Certificates  # noqa: PLC0415, cryptography is slow to import
@@ -157,6 +159,7 @@ def run_controller(
             feed = Feed(
                 world, cluster, settings=followed, pods=pods,
                 fleet_changed=controller.fleet_changed, job_changed=controller.job_changed,
+                pods_changed=controller.exhaustions.pods_changed,
             )  # fmt: skip
 
             def ready() -> str | None:

@@ -13,21 +13,29 @@ from llmjob.runtime.views import SeenJob
 from llmjob.workloads.request import Request
 
 Json = dict[str, Any]
+# A condition's status, reason and message.
+Told = tuple[str, str, str]
 
-_OWN: Final = (Condition.ESTIMATED, Condition.FITS)
 _LONGEST: Final = 4096
 _SHORT: Final = 128
 _NAME: Final = 253
 _CLASSES: Final = 256
 
 
-def status_of(seen: SeenJob, judgement: Judgement | None, now: str) -> Json:
+def status_of(
+    seen: SeenJob,
+    judgement: Judgement | None,
+    now: str,
+    more: Mapping[Condition, Told | None] | None = None,
+) -> Json:
     """The status of a job as it should be; `judgement` is None where the job could not be read.
 
-    `now` (RFC 3339) is written where a condition's status changed; conditions of other types are kept.
+    `now` (RFC 3339) is written where a condition's status changed; `more` are conditions beside those of the judgement
+    (None ends one), conditions of other types are kept.
     """
     current = seen.content.get("status") or {}
-    conditions = _conditions(seen, judgement, now, current.get("conditions") or ())
+    told: dict[Condition, Told | None] = {**_judged(seen, judgement), **(more or {})}
+    conditions = _conditions(seen, told, now, current.get("conditions") or ())
     if judgement is None:
         return {
             "observedGeneration": seen.generation,
@@ -70,20 +78,26 @@ def condition_of(status: Mapping[str, Any], kind: Condition) -> Mapping[str, Any
     return found
 
 
+def _judged(seen: SeenJob, judgement: Judgement | None) -> dict[Condition, Told]:
+    if judgement is not None:
+        return {Condition.ESTIMATED: _estimated(judgement), Condition.FITS: _fits(judgement)}
+    message = str(seen.error) if seen.error else "the job cannot be read"
+    return {
+        Condition.ESTIMATED: ("False", Reason.BAD_INPUT, message),
+        Condition.FITS: ("Unknown", Reason.BAD_INPUT, message),
+    }
+
+
 def _conditions(
-    seen: SeenJob, judgement: Judgement | None, now: str, current: Sequence[Mapping[str, Any]]
+    seen: SeenJob, told: Mapping[Condition, Told | None], now: str, current: Sequence[Mapping[str, Any]]
 ) -> list[Json]:
-    if judgement is None:
-        message = str(seen.error) if seen.error else "the job cannot be read"
-        told: dict[Condition, tuple[str, str, str]] = {
-            kind: ("False" if kind is Condition.ESTIMATED else "Unknown", Reason.BAD_INPUT, message) for kind in _OWN
-        }
-    else:
-        told = {Condition.ESTIMATED: _estimated(judgement), Condition.FITS: _fits(judgement)}
     before = {str(item.get("type")): item for item in current}
     conditions = []
-    for kind, (state, reason, message) in told.items():
+    for kind, said in told.items():
         known = before.pop(str(kind), None)
+        if said is None:
+            continue
+        state, reason, message = said
         since = known.get("lastTransitionTime") if known and known.get("status") == state else None
         conditions.append(
             {
@@ -98,7 +112,7 @@ def _conditions(
     return conditions + [dict(item) for item in before.values()]
 
 
-def _estimated(judgement: Judgement) -> tuple[str, str, str]:
+def _estimated(judgement: Judgement) -> Told:
     unknown = [role for role in judgement.roles if role.verdict.estimate is None]
     if not unknown:
         profiles = sorted({role.verdict.estimate.profile for role in judgement.roles if role.verdict.estimate})
@@ -109,7 +123,7 @@ def _estimated(judgement: Judgement) -> tuple[str, str, str]:
     return "False", str(verdict.unknown.reason), f"{verdict.unknown.field}: {verdict.unknown.message}"
 
 
-def _fits(judgement: Judgement) -> tuple[str, str, str]:
+def _fits(judgement: Judgement) -> Told:
     worst = judgement.worst
     verdict = worst.verdict
     state = {True: "True", False: "False", None: "Unknown"}[verdict.fits]
