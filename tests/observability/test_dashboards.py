@@ -196,6 +196,53 @@ def test_the_components_are_stacked() -> None:
     assert panel["fieldConfig"]["defaults"]["custom"]["stacking"]["mode"] == "normal"
 
 
+def test_events_are_bars() -> None:
+    [page] = [page for page in DASHBOARDS if page.uid == "llmjob-job"]
+    [panel] = [panel for panel in drawn(page) if panel["title"] == "Out of GPU memory"]
+    assert panel["fieldConfig"]["defaults"]["custom"]["drawStyle"] == "bars"
+
+
+@PAGES
+def test_colours_and_words_of_figures_are_drawn(page: Dashboard) -> None:
+    for panel, found in zip(page.panels(), drawn(page), strict=True):
+        defaults = found["fieldConfig"]["defaults"]
+        steps = [(step["value"], step["color"]) for step in defaults.get("thresholds", {}).get("steps", [])]
+        assert steps == [(step.value, step.color) for step in panel.steps]
+        words = {
+            value: text["text"]
+            for mapping in defaults.get("mappings", [])
+            for value, text in mapping["options"].items()
+        }
+        assert words == {f"{value:g}": text for value, text in panel.texts}
+
+
+def test_first_steps_begin_below_everything() -> None:
+    for page in DASHBOARDS:
+        for panel in page.panels():
+            values = [step.value for step in panel.steps]
+            assert values[:1] in ([], [None])
+            assert None not in values[1:]
+
+
+@pytest.mark.parametrize("uid", ["llmjob-fleet", "llmjob-accuracy"])
+def test_several_namespaces_or_all_can_be_chosen(uid: str) -> None:
+    [page] = [page for page in DASHBOARDS if page.uid == uid]
+    [variable] = [found for found in loaded(page)["templating"]["list"] if found["name"] == "namespace"]
+    assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, ".*")
+    assert variable["current"]["value"] == "$__all"
+    for panel in page.panels():
+        for query in panel.queries:
+            assert 'namespace="' not in query.expr
+
+
+@PAGES
+def test_every_page_leads_to_the_others(page: Dashboard) -> None:
+    found = loaded(page)
+    [link] = found["links"]
+    assert link["type"] == "dashboards"
+    assert link["tags"] == found["tags"] == ["llmjob"]
+
+
 @PAGES
 def test_columns_of_a_table_have_names_and_units(page: Dashboard) -> None:
     for panel, found in zip(page.panels(), drawn(page), strict=True):
