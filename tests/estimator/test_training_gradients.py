@@ -131,3 +131,15 @@ def test_an_optimizer_made_for_it_keeps_none() -> None:
     assert kept(replace(RECIPE, optimizer="LOMO", framework="Transformers"))[0] is False
     assert kept(replace(RECIPE, optimizer="AdamW", framework="Transformers")) == [True, True, True]
     assert kept(replace(RECIPE, optimizer=None))[:2] == [True, False]
+
+
+def test_a_step_for_each_parameter_copies_no_more_than_that() -> None:
+    """A stated foreach implementation copies every parameter at the step, unless it may be called for each alone."""
+    architecture = read_architecture(LLAMA_8B)
+    model = Model(name="m", source=ModelSource.CONFIG, architecture=architecture)
+    stated = replace(RECIPE, optimizer="AdamW", optimizer_implementation="Foreach")
+    alone, together = (
+        {setting.optimizer.copies for setting in assume(model, replace(stated, framework=framework), None)}
+        for framework in ("Torchtune", "Transformers")
+    )
+    assert (alone, together) == ({0, 2}, {2})
