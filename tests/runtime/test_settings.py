@@ -20,6 +20,9 @@ def test_an_empty_text_is_the_contracts_defaults():
     assert (settings.enabled, settings.default_level, settings.steering) == (True, Level.WARN, "exclude")
     assert (settings.inventory.complete, settings.inventory.pools) == (False, ())
     assert (settings.views.list_interval, settings.views.max_age) == (300.0, 600.0)
+    asked = settings.prometheus
+    assert (asked.url, asked.ca_file, asked.bearer_token_file, asked.tenant) == ("", "", "", None)
+    assert (asked.interval, asked.status_change_percent, asked.status_interval) == (60.0, 2, 600.0)
 
 
 def test_every_key_is_read():
@@ -29,11 +32,25 @@ def test_every_key_is_read():
     steering: "off"
     inventory: {complete: true, pools: [{name: l4, gpusPerNode: 2, nodes: 3}]}
     views: {listInterval: 1m30s, maxAge: 500ms}
+    prometheus:
+      url: https://mimir.example:8443/prometheus
+      caFile: /ca.crt
+      bearerTokenFile: /token
+      tenantHeader: "X-Scope-OrgID: platform"
+      interval: 30s
+      statusChangePercent: 5
+      statusInterval: 1h
     """
     settings = Settings.from_text(text)
     assert (settings.enabled, settings.default_level, settings.steering) == (False, Level.STRICT, "off")
     assert settings.inventory.complete
     assert (settings.views.list_interval, settings.views.max_age) == (90.0, 0.5)
+    asked = settings.prometheus
+    assert (asked.url, asked.ca_file, asked.bearer_token_file) == (
+        "https://mimir.example:8443/prometheus", "/ca.crt", "/token",
+    )  # fmt: skip
+    assert (asked.tenant, asked.interval) == (("X-Scope-OrgID", "platform"), 30.0)
+    assert (asked.status_change_percent, asked.status_interval) == (5, 3600.0)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +73,19 @@ def test_every_key_is_read():
         ("defaultEnforcement: off", "defaultEnforcement: is false to YAML; put the word in quotes"),
         ("steering: off", "steering: is false to YAML; put the word in quotes"),
         ("inventory: {pools: [{gpusPerNode: 1}]}", "inventory.pools[0]"),
+        ("prometheus: {url: prometheus:9090}", "prometheus.url: is no address; write it like http://"),
+        ("prometheus: {url: 'http://'}", "prometheus.url: is no address"),
+        ("prometheus: {url: 'http://[::1'}", "prometheus.url"),
+        ("prometheus: {url: 'http://me:secret@p:9090'}", "prometheus.url: must be scheme, host, port and path only"),
+        ("prometheus: {url: 'http://p:9090/?x=1'}", "prometheus.url: must be scheme, host, port and path only"),
+        ("prometheus: {url: 'http://p:9090/#x'}", "prometheus.url: must be scheme, host, port and path only"),
+        ("prometheus: {tenantHeader: platform}", "prometheus.tenantHeader: is no header; write it like X-Scope-OrgID"),
+        ('prometheus: {tenantHeader: "X: a\\r\\nY: b"}', "prometheus.tenantHeader: is no header"),
+        ("prometheus: {interval: 500ms}", "prometheus.interval: must be at least 1s"),
+        ("prometheus: {interval: 11m}", "prometheus.interval: must be at most 10m"),
+        ("prometheus: {statusChangePercent: 0}", "prometheus.statusChangePercent"),
+        ("prometheus: {statusChangePercent: 101}", "prometheus.statusChangePercent"),
+        ("prometheus: {statusInterval: 5ms}", "prometheus.statusInterval: must be at least 1s"),
         ("- a\n- b", "no mapping"),
         ("a: [", "not YAML"),
         ("enabled: true\n---\nenabled: false", "more than one"),

@@ -55,7 +55,7 @@ def test_a_condition_keeps_its_time_while_its_status_stays(made):
 
 
 def test_conditions_of_others_are_kept(made):
-    other = {"type": "UsageObserved", "status": "True", "reason": "Seen", "message": "", "lastTransitionTime": EARLY}
+    other = {"type": "SeenByOthers", "status": "True", "reason": "Seen", "message": "", "lastTransitionTime": EARLY}
     found = status(made, {**made.job(), "status": {"conditions": [other]}})
     assert other in found["conditions"]
 

@@ -22,6 +22,7 @@ class Summary(ApiModel):
     need: Short | None = stated("Need per GPU of the worst role: expected (lower–upper).")
     gpus: Short | None = stated("Pods of an instance × GPUs a pod.")
     reason: Short | None = stated("The verdict's reason.")
+    used: Short | None = stated("What was in use at most on the fullest GPU, and what was needed of it.")
 
 
 class ModelStatus(ApiModel):
@@ -67,6 +68,26 @@ class AdviceStatus(ApiModel):
     message: Message = Field(description="In words.")
 
 
+class ObservedKind(ApiModel):
+    """The highest sample of one kind, on the fullest GPU."""
+
+    kind: Short = Field(description="used: all that is in use; need: what the job needs of what its engine took.")
+    sampled_max: Quantity = Field(description="The highest sample in bytes, as a Quantity; no peak between samples.")
+    source: Short = Field(description="Who says so.")
+    error_percent: Annotated[int, Field(ge=-100, le=10**6)] | None = stated(
+        "(actual − expected) ÷ expected in percent, where it compares with the estimate."
+    )
+    last_sample: Short = Field(description="When the newest sample was taken.")
+
+
+class ObservedStatus(ApiModel):
+    """What was observed while it ran, for the input that the role has now."""
+
+    pods: Number = Field(description="Pods of it that ran then.")
+    since: Short = Field(description="Since when samples count.")
+    kinds: Annotated[list[ObservedKind], Field(max_length=8)] = Field(description="By kind.")
+
+
 class RoleStatus(ApiModel):
     """One role's estimate and verdict."""
 
@@ -81,12 +102,13 @@ class RoleStatus(ApiModel):
     )
     advice: Annotated[list[AdviceStatus], Field(max_length=8)] | None = stated("What would make it fit.")
     warnings: Annotated[list[Message], Field(max_length=16)] | None = stated("What to know of the estimate.")
+    observed: ObservedStatus | None = stated("What was observed while it ran; changes of 2 %, at most each 10 minutes.")
 
 
 class ConditionStatus(ApiModel):
     """A condition, as metav1.Condition."""
 
-    type: Short = Field(description="Estimated, Fits.")
+    type: Short = Field(description="Estimated, Fits, UsageObserved.")
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: Short = Field(description="Why, in one CamelCase word.")
     message: Annotated[str, Field(max_length=4096)] = Field(description="Why, in words.")

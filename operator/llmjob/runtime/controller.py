@@ -16,6 +16,7 @@ from llmjob.runtime.memory_exhausted import Facts, memory_exhausted
 from llmjob.runtime.pod_view import PodView
 from llmjob.runtime.settings import Settings
 from llmjob.runtime.status import Told, condition_of, merge_patch, status_of
+from llmjob.runtime.usage_status import Usage
 from llmjob.runtime.views import Key, SeenJob
 from llmjob.runtime.world import World
 from llmjob.workloads.llmjob import requests_from_llmjob
@@ -37,6 +38,8 @@ class Controller:
         pods: PodView | None = None,
     ) -> None:
         self._world, self._cluster, self._now = world, cluster, now
+        # Whoever observes use puts in what there is to say of it.
+        self.usage: Callable[[SeenJob, Judgement], Usage] = lambda *_: Usage()
         self.exhaustions = Exhaustions(world, pods or PodView(), self.job_changed)
         self._events = Events(cluster, now)
         self._due: dict[Key, None] = {}
@@ -124,7 +127,9 @@ class Controller:
         else:
             self._judgements[key] = judgement
         current = seen.content.get("status") or {}
-        wanted = status_of(seen, judgement, self._now(), exhausted)
+        usage = Usage() if judgement is None else self.usage(seen, judgement)
+        more = {**usage.conditions, **exhausted}
+        wanted = status_of(seen, judgement, self._now(), more, usage)
         patch = merge_patch(current, wanted)
         if not patch:
             return

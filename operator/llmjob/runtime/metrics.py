@@ -15,6 +15,7 @@ from llmjob.estimator.interval import Interval
 from llmjob.fleet.fleet import Fleet
 from llmjob.runtime.judgement import Judgement
 from llmjob.runtime.pod_view import JoinedPod
+from llmjob.runtime.usage import Actual
 from llmjob.runtime.views import Key, View
 
 _BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
@@ -200,6 +201,42 @@ class Predictions(Collector):
                     fits.add_metric(place, verdict.fits)
                 _add_estimate(verdict, place, memory, parts, per_token)
         yield from (info, memory, parts, per_token, fits, reasons)
+
+
+class ActualState(Collector):
+    """What is in use, and whether that could be asked for."""
+
+    def __init__(self, actual: Callable[[], Iterable[Actual]], successful: Callable[[], bool | None]) -> None:
+        self._actual, self._successful = actual, successful
+
+    def collect(self) -> Iterator[Metric]:
+        memory = GaugeMetricFamily(
+            "llmjob_actual_gpu_memory_bytes",
+            "Highest sample on the fullest GPU since the job is as it is.",
+            labels=(*_ROLE, "kind"),
+        )
+        moment = GaugeMetricFamily(
+            "llmjob_actual_gpu_memory_timestamp_seconds", "When the newest sample was taken.", labels=(*_ROLE, "kind")
+        )
+        error = GaugeMetricFamily(
+            "llmjob_estimate_error_ratio",
+            "(actual - expected) / expected, of the kind that compares.",
+            labels=(*_ROLE, "kind"),
+        )
+        for found in self._actual():
+            labels = (*found.place, str(found.kind))
+            memory.add_metric(labels, found.reading.highest)
+            moment.add_metric(labels, found.reading.last)
+            if found.error is not None:
+                error.add_metric(labels, found.error)
+        yield from (memory, moment, error)
+        successful = self._successful()
+        if successful is not None:
+            yield GaugeMetricFamily(
+                "llmjob_usage_last_query_successful",
+                "1 where Prometheus answered the last question for actual use, 0 where older values stay.",
+                value=successful,
+            )
 
 
 def _add_estimate(

@@ -24,6 +24,7 @@ from llmjob.runtime.controller import Controller
 from llmjob.runtime.events import Events
 from llmjob.runtime.feed import Feed, NotInstalled
 from llmjob.runtime.metrics import (
+    ActualState,
     Admissions,
     CertificateState,
     FleetState,
@@ -39,6 +40,7 @@ from llmjob.runtime.server import FAREWELL, CannotListen, admission_application,
 from llmjob.runtime.settings import SettingsError
 from llmjob.runtime.settings_feed import SettingsFeed
 from llmjob.runtime.tls import Certificate
+from llmjob.runtime.usage import ActualUse
 from llmjob.runtime.views import JobView, NodeView
 from llmjob.runtime.world import FindJob, World
 
@@ -139,6 +141,8 @@ def run_controller(
             world = World(nodes=NodeView(), jobs=JobView(), find_job=_finder(cluster))
             pods = PodView()
             controller = Controller(world, cluster, pods=pods)
+            use = ActualUse(world, pods, judgements=controller.judgements, changed=controller.job_changed)
+            controller.usage = use.usage
             metrics = _registry()
             views = {"nodes": world.nodes, "llmjobs": world.jobs, "pods": pods}
             metrics.register(ProcessState(views))
@@ -146,16 +150,20 @@ def run_controller(
             metrics.register(Predictions(controller.judgements))
             metrics.register(PodState(lambda: joined(pods, world)))
             metrics.register(OutOfMemory(controller.judgements, controller.exhaustions.count))
-            tasks: list[Callable[[], Awaitable[None]]] = [controller.run]
+            metrics.register(ActualState(use.actual, lambda: use.successful))
+            tasks: list[Callable[[], Awaitable[None]]] = [controller.run, use.run]
             if order is not None:
                 from llmjob.runtime.certificates import Certificates  # noqa: PLC0415, cryptography is slow to import
 
                 certificates = Certificates(order, cluster, Rotations(metrics))
                 metrics.register(CertificateState(lambda: certificates.expiry))
                 tasks.append(certificates.run)
-            followed = _followed(
-                settings, world, cluster, metrics, changed=controller.fleet_changed, events=Events(cluster)
-            )
+
+            def settings_changed() -> None:
+                controller.fleet_changed()
+                use.settings_changed()
+
+            followed = _followed(settings, world, cluster, metrics, changed=settings_changed, events=Events(cluster))
             feed = Feed(
                 world, cluster, settings=followed, pods=pods,
                 fleet_changed=controller.fleet_changed, job_changed=controller.job_changed,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
@@ -16,7 +16,8 @@ from llmjob.observation.series import BadAnswer, Series, read_matrix
 
 _TIMEOUT: Final = 15.0
 _LARGEST: Final = 32 * 2**20
-_FIRST_ERROR: Final = 400
+# A redirect would carry the token elsewhere, and mostly ends at a login page.
+_FIRST_ERROR: Final = 300
 _LONGEST: Final = 200
 
 
@@ -26,7 +27,7 @@ class PrometheusError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrometheusAccess:
-    """Where a Prometheus is, and the credentials for it; files are read at each use.
+    """Where a Prometheus is, and the credentials for it; files are read at each use. `tenant` is a header of its own.
 
     Raises:
         ValueError: for what is no address of HTTP.
@@ -35,15 +36,32 @@ class PrometheusAccess:
     url: str
     ca_file: str | None = None
     token_file: str | None = None
+    tenant: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        # Reading the port checks it.
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
             raise ValueError(f"{self.url!r} is no address; write it like http://prometheus.example:9090")
+        if parts.query or parts.fragment:
+            raise ValueError(f"{self.url!r}: give scheme, host, port and path only")
+
+    @property
+    def shown(self) -> str:
+        """The address for messages, without a password in it."""
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
 
     def bearer(self) -> str:
-        """The token of this moment, empty where none is given."""
-        return Path(self.token_file).read_text(encoding="utf-8").strip() if self.token_file else ""
+        """The token of this moment, empty where none is given.
+
+        Raises:
+            OSError, ValueError: when it cannot be read, or is no token.
+        """
+        token = Path(self.token_file).read_text(encoding="utf-8").strip() if self.token_file else ""
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError(f"{self.token_file} holds no token")
+        return token
 
 
 class Prometheus:
@@ -57,11 +75,12 @@ class Prometheus:
         try:
             context = ssl.create_default_context(cafile=self._access.ca_file)
             token = self._access.bearer()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise PrometheusError(f"credentials for Prometheus cannot be read: {error}") from error
+        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context),
-            headers={"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {}),
+            headers=headers | dict([self._access.tenant] if self._access.tenant else ()),
             timeout=aiohttp.ClientTimeout(total=self._timeout),
         )
         return self
@@ -79,34 +98,49 @@ class Prometheus:
             PrometheusError: saying what is wrong.
         """
         asked = {"query": expression, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
+        return await self._series("query_range", asked)
+
+    async def lately(self, expression: str) -> list[Series]:
+        """The samples that a range selector chooses, as they were scraped.
+
+        Raises:
+            PrometheusError: saying what is wrong.
+        """
+        return await self._series("query", {"query": expression})
+
+    async def _series(self, what: str, form: Mapping[str, str]) -> list[Series]:
         try:
-            return read_matrix(await self._ask("query_range", asked))
+            return read_matrix(await self._ask(what, form))
         except BadAnswer as error:
-            raise PrometheusError(f"{self._access.url} gave no answer of Prometheus: {error}") from error
+            raise PrometheusError(f"{self._access.shown} gave no answer of Prometheus: {error}") from error
 
     async def _ask(self, what: str, form: Mapping[str, str]) -> object:
         if self._session is None:
             raise RuntimeError("the session with Prometheus is not open")
-        place = f"{self._access.url.rstrip('/')}/api/v1/{what}"
+        path, shown = f"api/v1/{what}", self._access.shown
         try:
-            async with self._session.post(place, data=form) as answer:
+            async with self._session.post(
+                f"{self._access.url.rstrip('/')}/{path}", data=form, allow_redirects=False
+            ) as answer:
                 content = await self._bounded(answer)
                 if answer.status >= _FIRST_ERROR:
                     said = _reason(content)
-                    raise PrometheusError(f"{place}: {answer.status} {answer.reason}{said}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise PrometheusError(f"{place}: no answer ({error or type(error).__name__})") from error
+                    raise PrometheusError(f"{shown}/{path}: {answer.status} {answer.reason}{said}")
+        except TimeoutError as error:
+            raise PrometheusError(f"{shown}/{path}: no answer within {self._timeout:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise PrometheusError(f"{shown}/{path}: no answer ({error or type(error).__name__})") from error
         try:
             return await asyncio.to_thread(json.loads, content)
-        except ValueError as error:
-            raise PrometheusError(f"{place}: the answer is no JSON") from error
+        except (ValueError, RecursionError) as error:
+            raise PrometheusError(f"{shown}/{path}: the answer is no JSON") from error
 
     async def _bounded(self, answer: aiohttp.ClientResponse) -> bytes:
         content = bytearray()
         async for chunk in answer.content.iter_any():
             content += chunk
             if len(content) > self._largest:
-                raise PrometheusError(f"{self._access.url}: the answer is larger than {self._largest >> 20} MiB")
+                raise PrometheusError(f"{self._access.shown}: the answer is larger than {self._largest:,} bytes")
         return bytes(content)
 
 
@@ -114,7 +148,7 @@ def _reason(content: bytes) -> str:
     """What Prometheus says of its refusal; nothing where it is a page of something else."""
     try:
         said = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     reason = said.get("error") if isinstance(said, dict) else None
     return f": {str(reason)[:_LONGEST]}" if reason else ""

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from llmjob.api.reader import BadInput, read_yaml
@@ -23,6 +24,8 @@ _KEY: Final = "settings.yaml"
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST: Final = 24 * _SECONDS["h"]
+_LONGEST_QUERIED: Final = 10 * _SECONDS["m"]
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}:[ \t]*[!-~](?:[ -~]{0,254}[!-~])?")
 
 
 class SettingsError(ValueError):
@@ -52,6 +55,30 @@ def _an_interval(value: float) -> float:
     return value
 
 
+def _often(value: float) -> float:
+    """A query reads all samples of two intervals."""
+    if value > _LONGEST_QUERIED:
+        raise ValueError("must be at most 10m")
+    return value
+
+
+def _an_address(value: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is no address; write it like http://prometheus.monitoring:9090")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must be scheme, host, port and path only; a token belongs into bearerTokenFile")
+    return value
+
+
+def _a_header(value: str) -> str:
+    if value and not _HEADER.fullmatch(value):
+        raise ValueError("is no header; write it like X-Scope-OrgID: platform")
+    return value
+
+
 def _a_word(value: object) -> object:
     """YAML reads a bare off as false."""
     if isinstance(value, bool):
@@ -72,6 +99,27 @@ class Views(_Section):
 
     list_interval: Interval = 300.0
     max_age: Duration = 600.0
+
+
+class PrometheusSettings(_Section):
+    """Where actual use is asked for, and how often it is written (seconds); without a URL nobody is asked.
+
+    `tenant_header` is "NAME: VALUE", as Mimir and Cortex want it.
+    """
+
+    url: Annotated[str, AfterValidator(_an_address)] = ""
+    ca_file: str = ""
+    bearer_token_file: str = ""
+    tenant_header: Annotated[str, AfterValidator(_a_header)] = ""
+    interval: Annotated[Interval, AfterValidator(_often)] = 60.0
+    status_change_percent: Annotated[int, Field(ge=1, le=100)] = 2
+    status_interval: Interval = 600.0
+
+    @property
+    def tenant(self) -> tuple[str, str] | None:
+        """The header's name and value."""
+        name, _, value = self.tenant_header.partition(":")
+        return (name.strip(), value.strip()) if name else None
 
 
 class Inventory(_Section):
@@ -96,6 +144,7 @@ class Settings(_Section):
     steering: Annotated[Literal["exclude", "off"], BeforeValidator(_a_word)] = "exclude"
     inventory: Inventory = Inventory()
     views: Views = Views()
+    prometheus: PrometheusSettings = PrometheusSettings()
 
     @property
     def default_level(self) -> Level:

@@ -9,6 +9,7 @@ from llmjob.estimator.result import Component
 from llmjob.names import Condition, Reason
 from llmjob.quantity import format_quantity, gib
 from llmjob.runtime.judgement import Judgement, RoleJudgement
+from llmjob.runtime.usage_status import Usage
 from llmjob.runtime.views import SeenJob
 from llmjob.workloads.request import Request
 
@@ -27,14 +28,16 @@ def status_of(
     judgement: Judgement | None,
     now: str,
     more: Mapping[Condition, Told | None] | None = None,
+    usage: Usage | None = None,
 ) -> Json:
     """The status of a job as it should be; `judgement` is None where the job could not be read.
 
     `now` (RFC 3339) is written where a condition's status changed; `more` are conditions beside those of the judgement
-    (None ends one), conditions of other types are kept.
+    (None ends one), conditions of other types are kept. `usage` is what was observed.
     """
     current = seen.content.get("status") or {}
     told: dict[Condition, Told | None] = {**_judged(seen, judgement), **(more or {})}
+    usage = usage or Usage()
     conditions = _conditions(seen, told, now, current.get("conditions") or ())
     if judgement is None:
         return {
@@ -46,8 +49,8 @@ def status_of(
     worst = judgement.worst
     status: Json = {
         "observedGeneration": seen.generation,
-        "summary": _summary(worst),
-        "roles": [_role(role) for role in judgement.roles],
+        "summary": _summary(worst) | ({"used": usage.used} if usage.used else {}),
+        "roles": [_role(role, usage.observed.get(role.name)) for role in judgement.roles],
         "conditions": conditions,
     }
     model = _model(worst)
@@ -162,7 +165,7 @@ def _model(role: RoleJudgement) -> Json:
     return found
 
 
-def _role(role: RoleJudgement) -> Json:
+def _role(role: RoleJudgement, observed: Json | None) -> Json:
     verdict = role.verdict
     found: Json = {"name": role.name, "inputHash": role.request.input_hash}
     if verdict.estimate is not None:
@@ -175,6 +178,8 @@ def _role(role: RoleJudgement) -> Json:
     found["advice"] = [_advice(advice) for advice in verdict.advice[:8]]
     if verdict.warnings:
         found["warnings"] = [warning[:_LONGEST] for warning in verdict.warnings[:16]]
+    if observed is not None:
+        found["observed"] = observed
     return found
 
 
