@@ -45,14 +45,14 @@ def test_a_base_has_the_bits_and_groups_of_its_checkpoint(bits: int, gib: float)
 
 def test_modules_that_the_checkpoint_leaves_alone_are_not_quantised_in_training_either() -> None:
     """k-bit preparation makes them FP32 as it does norms."""
-    rule = {"dynamic": {r"-:.*down_proj.*": {}}}
+    rule: dict[str, Any] = {"dynamic": {r"-:.*down_proj.*": {}}}
     packed = (LINEARS - DOWN) * (0.5 + 2.5 / 128)
     assert base({**GPTQ, **rule}).expected == pytest.approx(packed + 2 * (DOWN + OTHERS), abs=2)
     assert base({**GPTQ, **rule}, kbit=True).expected == pytest.approx(packed + 4 * (DOWN + OTHERS), abs=2)
 
 
 def test_of_equal_layers_each_has_its_own_rule() -> None:
-    rule = {"dynamic": {r"+:model\.layers\.(?:0|31)\..*": {"bits": 8}}}
+    rule: dict[str, Any] = {"dynamic": {r"+:model\.layers\.(?:0|31)\..*": {"bits": 8}}}
     by_hand = LINEARS / 32 * (30 * (0.5 + 2.5 / 128) + 2 * (1 + 3 / 128)) + 2 * OTHERS
     assert base({**GPTQ, **rule}).expected == pytest.approx(by_hand, abs=2)
 
