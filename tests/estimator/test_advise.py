@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmjob.estimator.advise import Change, advise
+from llmjob.estimator.advise import Change, advise, lessen
 from llmjob.estimator.architecture import read_architecture
 from llmjob.estimator.estimate import estimate
 from llmjob.estimator.gpu import GPU
@@ -165,3 +165,50 @@ def test_only_degrees_that_divide_the_heads_are_advised() -> None:
     model = Model(name="m", source=ModelSource.CONFIG, architecture=read_architecture(config))
     found = by_field(advise(model, Inference(max_model_len=4096, concurrency=4), T4, nodes_of(8)))
     assert found["spec.parallelism.tensor"] in {"2", "4"}
+
+
+def expected(model: Model, task: Task, gpu: GPU) -> int:
+    """What an engine must place where it fills the card, else what the job needs."""
+    found = estimate(model, task, gpu)
+    assert isinstance(found, Estimate)
+    budget = found.budget
+    return found.per_gpu.expected if budget is None or budget.available is None else budget.needed.expected
+
+
+def test_a_job_that_was_expected_to_fit_is_told_what_takes_a_tenth_off_what_was_expected() -> None:
+    task = FineTuning(method="LoRA", micro_batch_size=8, sequence_length=1024)
+    before = expected(MODEL, task, A100)
+    found = by_field(lessen(MODEL, task, A100, nodes_of(1)))
+    batch, length = int(found["spec.fineTuning.microBatchSize"]), int(found["spec.fineTuning.sequenceLength"])
+    assert expected(MODEL, replace(task, micro_batch_size=batch), A100) <= 0.9 * before
+    assert expected(MODEL, replace(task, micro_batch_size=2 * batch), A100) > 0.9 * min(before, A100.usable.lower)
+    assert expected(MODEL, replace(task, sequence_length=length), A100) <= 0.9 * before
+
+
+def test_what_was_expected_to_exceed_the_card_must_come_below_nine_tenths_of_it() -> None:
+    task = FineTuning(method="QLoRA", micro_batch_size=8, sequence_length=2048)
+    assert expected(MODEL, task, L4) > L4.usable.lower
+    for change in lessen(MODEL, task, L4, nodes_of(1)):
+        fields = dict(zip(change.field.split(","), change.value.split(","), strict=True))
+        asked = replace(
+            task,
+            micro_batch_size=int(fields.get("spec.fineTuning.microBatchSize", 8)),
+            sequence_length=int(fields.get("spec.fineTuning.sequenceLength", 2048)),
+        )
+        assert set(fields) <= {"spec.fineTuning.microBatchSize", "spec.fineTuning.sequenceLength"}
+        assert expected(MODEL, asked, L4) <= 0.9 * L4.usable.lower
+        break
+    else:
+        pytest.fail("no change")
+
+
+def test_of_an_engine_that_fills_the_card_what_it_must_place_becomes_less() -> None:
+    task = Inference(engine="vLLM", max_model_len=8192, concurrency=4)
+    before = expected(MODEL, task, A100)
+    found = by_field(lessen(MODEL, task, A100, nodes_of(2)))
+    degree = int(found["spec.parallelism.tensor"])
+    assert expected(MODEL, replace(task, parallelism=Parallelism(tensor=degree)), A100) <= 0.9 * before
+
+
+def test_nothing_is_lessened_of_a_job_that_cannot_be_estimated() -> None:
+    assert lessen(MODEL, Inference(engine="unheard-of"), A100, nodes_of(1)) == ()

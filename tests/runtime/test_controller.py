@@ -8,6 +8,7 @@ import pytest
 
 from llmjob.runtime.cluster import ClusterError
 from llmjob.runtime.controller import Controller
+from llmjob.runtime.pod_view import PodView
 
 
 class Cluster:
@@ -272,3 +273,73 @@ async def test_the_classes_that_status_excludes_are_those_that_admission_would(m
     await Controller(world, cluster).work_off()
     [(_, _, patch)] = cluster.patches
     assert sorted(patch["status"]["roles"][0]["excludedClasses"]) == excluded
+
+
+def exhausted_pod(made: Any) -> Any:
+    """A pod of the job whose container ran out of GPU memory."""
+    pod = made.pod(nodeName="small")
+    pod["metadata"] |= {"namespace": "team", "uid": "uid-pod"}
+    ended = {
+        "exitCode": 1, "reason": "Error", "startedAt": "2025-12-31T23:00:00Z", "finishedAt": "2025-12-31T23:30:00Z",
+        "message": "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
+    }  # fmt: skip
+    pod["status"] = {
+        "phase": "Running",
+        "containerStatuses": [{"name": "main", "restartCount": 0, "state": {"terminated": ended}}],
+    }
+    return pod
+
+
+def conditions(world: Any) -> dict[str, Any]:
+    """Statuses and generations of the stored conditions."""
+    found = world.jobs.find("team", "job").content["status"]["conditions"]
+    return {item["type"]: (item["status"], item["observedGeneration"]) for item in found}
+
+
+async def test_a_job_that_ran_out_of_gpu_memory_says_so_until_it_is_changed_with_one_warning(rig, made):
+    world, cluster, _ = rig
+    pods = PodView()
+    controller = Controller(world, cluster, now=lambda: "2026-01-01T00:00:00Z", pods=pods)
+    await controller.work_off()
+    assert "MemoryExhausted" not in conditions(world)
+    controller.exhaustions.pods_changed({pods.apply("MODIFIED", exhausted_pod(made))})
+    for _ in range(3):
+        await controller.work_off()
+        controller.resync()
+    assert conditions(world)["MemoryExhausted"] == ("True", 1)
+    [warning] = [event for _, event in cluster.events if event["reason"] == "MemoryExhausted"]
+    assert warning["type"] == "Warning"
+    assert warning["message"].startswith("pod pod, container main, ran out of GPU memory on nvidia-t4 after 0:30:00.")
+    assert "FP8 weights" in warning["message"]
+    assert len(cluster.patches) == 2
+    stored = world.jobs.find("team", "job").content["status"]
+    world.jobs.apply("MODIFIED", {**made.job(parameters="3B", generation=2), "status": stored})
+    controller.job_changed(("team", "job"))
+    for _ in range(2):
+        await controller.work_off()
+        controller.resync()
+    assert conditions(world)["MemoryExhausted"] == ("False", 2)
+    assert len([event for _, event in cluster.events if event["reason"] == "MemoryExhausted"]) == 1
+
+
+async def test_a_job_that_cannot_be_read_says_it_too(rig, made):
+    world, cluster, _ = rig
+    pods = PodView()
+    controller = Controller(world, cluster, pods=pods)
+    world.jobs.apply("MODIFIED", made.job(fineTuning={}))
+    controller.exhaustions.pods_changed({pods.apply("MODIFIED", exhausted_pod(made))})
+    await controller.work_off()
+    assert conditions(world)["MemoryExhausted"][0] == "True"
+
+
+async def test_a_job_that_is_gone_and_made_again_begins_without_what_was(rig, made):
+    world, cluster, _ = rig
+    pods = PodView()
+    controller = Controller(world, cluster, pods=pods)
+    controller.exhaustions.pods_changed([])
+    controller.exhaustions.pods_changed({pods.apply("MODIFIED", exhausted_pod(made))})
+    controller.job_changed(world.jobs.apply("DELETED", made.job()))
+    await controller.work_off()
+    world.jobs.apply("ADDED", made.job())
+    assert controller.exhaustions.newest(("team", "job")) is None
+    assert controller.exhaustions.count(("team", "job"), "main") == 0

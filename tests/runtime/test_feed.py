@@ -69,6 +69,19 @@ async def test_only_pods_that_name_a_job_are_listed_and_only_where_there_is_a_vi
     assert lists.selectors == {NODES: None, JOBS: None, PODS: "llmjob.dev/job"}
 
 
+async def test_whoever_follows_pods_is_told_of_each_lists_changes_at_once_and_of_the_first_though_it_is_empty(
+    rig, made
+):
+    world, lists = rig
+    told = []
+    feed = Feed(world, lists, pods=PodView(), pods_changed=told.append)
+    await feed.start()
+    lists.found[PODS] = [made.pod()]
+    await feed.list_all()
+    await feed.list_all()
+    assert told == [set(), {("", "pod")}, set()]
+
+
 async def test_a_cluster_without_the_crd_says_what_to_apply(rig):
     world, lists = rig
     lists.error = {JOBS: ClusterError("404", 404)}

@@ -1,6 +1,14 @@
 from prometheus_client import CollectorRegistry
 
-from llmjob.runtime.metrics import CertificateState, FleetState, PodState, Predictions, ProcessState, SettingsState
+from llmjob.runtime.metrics import (
+    CertificateState,
+    FleetState,
+    OutOfMemory,
+    PodState,
+    Predictions,
+    ProcessState,
+    SettingsState,
+)
 from llmjob.runtime.pod_view import PodView, joined
 from llmjob.runtime.views import NodeView
 
@@ -92,3 +100,13 @@ def test_running_pods_of_a_job_are_there_by_class_and_vanish_with_the_pod(made):
     assert registry.get_sample_value("llmjob_pod_info", place) == 1
     pods.apply("DELETED", pod)
     assert registry.get_sample_value("llmjob_pod_info", place) is None
+
+
+def test_every_role_of_a_job_has_its_count_of_exhausted_memory_from_the_start(made):
+    judgement = made.judged(made.job(), made.world())
+    counts = {}
+    registry = collected(OutOfMemory(lambda: [judgement], lambda job, role: counts.get((job, role), 0)))
+    place = {"namespace": "team", "llmjob": "job", "role": "main"}
+    assert registry.get_sample_value("llmjob_gpu_out_of_memory_total", place) == 0
+    counts[("team", "job"), "main"] = 2
+    assert registry.get_sample_value("llmjob_gpu_out_of_memory_total", place) == 2
