@@ -1,16 +1,21 @@
 """`llmjob report` as a user runs it, against a small API server and a small Prometheus of the test's own."""
 
 import json
+import re
 import threading
 import time
+from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import click
 import pytest
 from click.testing import CliRunner
 
+from llmjob.cli.inventory import BadContent, ClusterUnreachable
 from llmjob.cli.report import command
-from llmjob.observation.course import COMPARED, USED
+from llmjob.observation.course import COMPARED, NEEDED, USED
 from llmjob.quantity import GiB
 from llmjob.runtime.paths import NODES, PODS, jobs_path
 
@@ -121,7 +126,8 @@ def series(name, values, namespace="team", role="main"):
 
 
 def run(server, *args):
-    shown = CliRunner().invoke(command, ["--kubeconfig", server.kubeconfig, *args], standalone_mode=False)
+    asked = ["--kubeconfig", server.kubeconfig, *args]
+    shown = CliRunner().invoke(command, asked, standalone_mode=False)
     if shown.exception is not None:
         raise shown.exception
     return shown
@@ -160,9 +166,191 @@ def test_prometheus_says_what_was_used_and_when(server):
     assert [p["sampledMax"] for p in role["actual"]["course"] if p["sampledMax"]] == [20 * GiB, 23 * GiB]
 
 
-@pytest.mark.parametrize("output", ["text", "html", "markdown", "json"])
+@pytest.mark.parametrize("output", ["text", "html", "markdown"])
 def test_no_job_at_all_is_a_report_too(server, output):
     cluster(server)
     shown = run(server, "-o", output)
+    assert (shown.return_value, shown.stderr) == (0, "")
+    assert "o LLMJob here" in shown.stdout
+
+
+def test_json_has_the_keys_that_the_documentation_names(server):
+    cluster(server, job("tune", observed=observed(16)), pods=[pod("p", "tune", "big")])
+    found = record(server)
+    text = (Path(__file__).parents[2] / "docs" / "report.md").read_text()
+    (role,) = found["roles"]
+    keys = [*found, *role, *role["actual"], *role["smaller"], *found["classes"][0]]
+    assert [key for key in keys if f"`{key}`" not in text] == []
+    assert found["schemaVersion"] == "1"
+    assert found["sinceSeconds"] == 86400
+
+
+def test_json_of_a_cluster_without_use_or_jobs_has_every_key_and_null(server):
+    cluster(server, {**job("new"), "status": None})
+    (role,) = record(server)["roles"]
+    assert (role["predicted"], role["actual"], role["gpuClass"], role["smaller"]) == (None, None, None, None)
+    assert role["findings"] == []
+
+
+def test_only_the_contexts_namespace_is_asked_for_unless_another_or_all_are(server):
+    cluster(server)
+    server.held[JOBS] = {"items": [job("far", namespace="other")]}
+    assert record(server)["roles"] == []
+    everywhere = record(server, "-A")
+    assert [role["namespace"] for role in everywhere["roles"]] == ["other"]
+    assert everywhere["namespace"] is None
+    server.held["/apis/llmjob.dev/v1alpha1/namespaces/other/llmjobs"] = {"items": [job("near", namespace="other")]}
+    other = record(server, "-n", "other")
+    assert [role["name"] for role in other["roles"]] == ["near"]
+    assert other["namespace"] == "other"
+
+
+def test_prometheus_is_asked_for_that_namespace_only_and_for_as_long_as_is_said(server):
+    cluster(server)
+    record(server, "--prometheus", server.url, "--since", "96m")
+    assert all('{namespace="team"}' in form["query"][0] for form in server.asked)
+    (form, *_) = server.asked
+    assert form["step"] == ["60.000"]
+    assert float(form["end"][0]) - float(form["start"][0]) == 95 * 60
+    server.asked.clear()
+    record(server, "--prometheus", server.url, "-A")
+    assert not any("namespace=" in form["query"][0] for form in server.asked)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [(500, "boom"), (401, "<html>"), (200, "<html>"), (200, '{"status": "success", "data": {"resultType": "scalar"}}')],
+)
+def test_a_prometheus_that_gives_no_answer_is_told_and_the_status_is_shown(server, broken):
+    cluster(server, job("tune", observed=observed(16)), pods=[pod("p", "tune", "big")])
+    server.broken = broken
+    shown = run(server, "--prometheus", server.url, "-o", "json")
+    found = json.loads(shown.stdout)
     assert shown.return_value == 0
-    assert "LLMJob" in shown.stdout or output == "json"
+    assert "warning: Prometheus gave no use" in shown.stderr
+    assert "Prometheus gave no use" in found["notes"][0]
+    assert found["source"] == "Status"
+    assert found["roles"][0]["actual"]["source"] == "Status"
+
+
+def test_a_prometheus_without_the_rules_is_told_and_the_status_is_shown(server):
+    cluster(server, job("tune", observed=observed(16)))
+    found = record(server, "--prometheus", server.url)
+    assert COMPARED in found["notes"][0]
+    assert found["source"] == "Status"
+    assert found["roles"][0]["actual"]["sampledMax"] == 16 * GiB
+
+
+def test_a_role_that_prometheus_does_not_know_is_read_from_its_status(server):
+    cluster(server, job("known"), job("tune", observed=observed(16)))
+    server.series = {COMPARED: [series("known", [(1, 20 * GiB)])]}
+    found = record(server, "--prometheus", server.url)
+    assert {role["name"]: role["actual"]["source"] for role in found["roles"]} == {
+        "known": "Prometheus",
+        "tune": "Status",
+    }
+
+
+def test_samples_that_cannot_be_true_are_gaps(server):
+    cluster(server, job("tune"))
+    values = [(4, "NaN"), (3, "+Inf"), (2, "-5"), (1, 20 * GiB)]
+    server.series = {COMPARED: [series("tune", values)]}
+    (role,) = record(server, "--prometheus", server.url)["roles"]
+    assert [point["sampledMax"] for point in role["actual"]["course"] if point["sampledMax"]] == [20 * GiB]
+
+
+def test_a_need_is_one_where_prometheus_records_a_need(server):
+    cluster(server, job("chat", task={"inference": {"engine": "vLLM"}}))
+    server.series = {COMPARED: [series("chat", [(1, 20 * GiB)])], NEEDED: [series("chat", [(1, 20 * GiB)])]}
+    (role,) = record(server, "--prometheus", server.url)["roles"]
+    assert role["actual"]["kind"] == "need"
+
+
+def test_use_of_an_engine_that_fills_the_card_is_shown_but_not_compared(server):
+    cluster(server, job("chat", observed=observed(70), task={"inference": {"engine": "vLLM"}}))
+    (role,) = record(server)["roles"]
+    assert role["actual"] is None
+    assert role["used"] == 70 * GiB
+    assert "(70.0 used)" in run(server).stdout
+
+
+def test_nodes_that_may_not_be_read_leave_the_rest_of_the_report(server):
+    cluster(server, job("tune", observed=observed(16)), pods=[pod("p", "tune", "big")])
+    del server.held[NODES]
+    found = record(server)
+    (role,) = found["roles"]
+    assert any(note.startswith("nodes cannot be read") for note in found["notes"])
+    assert (role["gpuClass"], role["usable"], role["running"]) == ("nvidia-a100-80gb", 79 * GiB, [])
+    assert role["actual"]["sampledMax"] == 16 * GiB
+    assert "would do" not in run(server).stdout
+
+
+def test_pods_that_may_not_be_read_leave_the_class_of_the_estimate(server):
+    cluster(server, job("tune", observed=observed(16)), pods=[pod("p", "tune", "big")])
+    del server.held[TEAM_PODS]
+    found = record(server)
+    assert any(note.startswith("pods cannot be read") for note in found["notes"])
+    assert found["roles"][0]["gpuClass"] == "nvidia-a100-80gb"
+    assert found["roles"][0]["running"] == []
+
+
+def test_the_smallest_class_that_its_pods_run_on_counts(server):
+    pods = [pod("p", "tune", "big"), pod("q", "tune", "middle"), pod("r", "tune", "middle")]
+    cluster(server, job("tune"), pods=pods)
+    (role,) = record(server)["roles"]
+    assert role["gpuClass"] == "nvidia-l4"
+    assert role["running"] == [{"gpuClass": "nvidia-a100-80gb", "gpus": 1}, {"gpuClass": "nvidia-l4", "gpus": 2}]
+
+
+def test_a_cluster_without_llmjobs_is_unreachable_for_the_report(server):
+    with pytest.raises(ClusterUnreachable, match="404"):
+        run(server)
+
+
+def test_settings_that_are_named_and_cannot_be_read_are_bad_input(server):
+    cluster(server)
+    with pytest.raises(BadContent, match="--settings /nowhere"):
+        run(server, "--settings", "/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["-n", "a", "-A"], "not both"),
+        (["-n", "Not_A_Name"], "--namespace"),
+        (["--prometheus", "prometheus:9090"], "--prometheus"),
+        (["--prometheus-token-file", "/dev/null"], "need --prometheus"),
+        (["--since", "5"], "write it like"),
+        (["--since", "1s"], "1m to 720h"),
+        (["--since", "721h"], "1m to 720h"),
+        (["-o", "pdf"], "pdf"),
+    ],
+)
+def test_what_cannot_be_meant_is_usage(server, args, said):
+    with pytest.raises(click.UsageError, match=said):
+        run(server, *args)
+
+
+def tags(html):
+    """The elements that a browser would make."""
+    found = set()
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, _: found.add(tag)
+    parser.feed(html)
+    return found
+
+
+def test_every_name_is_escaped(server):
+    evil = "<img src=x onerror=alert(1)>|`a`*b*\x1b[31m"
+    stored = job("tune", observed=observed(16))
+    stored["status"]["model"]["name"] = evil
+    stored["status"]["roles"][0] |= {"name": evil}
+    cluster(server, stored)
+    html = run(server, "-o", "html").stdout
+    assert tags(html).isdisjoint({"img", "script", "iframe", "link", "object", "a"})
+    assert "&lt;img src=x onerror=alert(1)&gt;" in html
+    markdown = run(server, "-o", "markdown").stdout
+    assert "<img" not in markdown.replace("\\<img", "")
+    rows = [line for line in markdown.splitlines() if line.startswith("| team/tune")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+    assert all("\x1b" not in text for text in (html, markdown, run(server).stdout))

@@ -26,7 +26,7 @@ def page(report: Report) -> str:
     SubElement(head, "meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY})
     SubElement(head, "meta", name="viewport", content="width=device-width, initial-scale=1")
     SubElement(head, "meta", name="color-scheme", content="light dark")
-    SubElement(head, "title").text = f"{_TITLE} · {_clean(words.scope(report))}"
+    SubElement(head, "title").text = f"{_TITLE} · {words.scope(report)}"
     SubElement(head, "style").text = read_text("llmjob.cli", "report.css")
     main = SubElement(SubElement(html, "body"), "main")
     _add(main, "h1", _TITLE)
@@ -46,7 +46,8 @@ def page(report: Report) -> str:
     if report.classes:
         _add(main, "h2", "GPU classes")
         _classes(main, report.classes)
-    return "<!DOCTYPE html>\n" + tostring(html, encoding="unicode", method="html")
+    # Characters that no HTML may hold, and marks that turn the direction of text.
+    return "<!DOCTYPE html>\n" + _CONTROL.sub("�", tostring(html, encoding="unicode", method="html"))
 
 
 def _sections(report: Report) -> Sequence[tuple[str, Sequence[Role]]]:
@@ -107,7 +108,7 @@ def _card(main: Element, role: Role, report: Report) -> None:
         for finding in role.findings:
             item = SubElement(told, "li")
             _add(item, "b", str(finding))
-            item[-1].tail = f" {_clean(words.sentence(role, finding))}"
+            item[-1].tail = f" {words.sentence(role, finding)}"
     drawn = chart(role, report)
     if drawn is not None:
         card.append(drawn)
@@ -136,10 +137,5 @@ def _classes(main: Element, totals: Sequence[ClassTotal]) -> None:
 
 def _add(parent: Element, tag: str, text: str, style: str | None = None) -> Element:
     found = SubElement(parent, tag, {"class": style} if style else {})
-    found.text = _clean(text)
+    found.text = text
     return found
-
-
-def _clean(text: str) -> str:
-    """Text without what no HTML may hold, and without marks that turn its direction."""
-    return _CONTROL.sub("�", text)

@@ -83,7 +83,8 @@ async def _read_cluster(cluster: Cluster, namespace: str | None, stated: str | N
     notes: list[str] = []
     jobs, nodes = JobView(), NodeView()
     jobs.replace(jobs.read([job async for job in cluster.list(jobs_path(namespace))]))
-    settings = await settings_at(cluster, stated, notes)
+    # Of settings only declared pools count here; whoever may not read the operator's need not hear of it.
+    settings = await settings_at(cluster, stated, [])
     try:
         nodes.replace(NodeView.read([node async for node in cluster.list(NODES)]))
     except ClusterError as error:
