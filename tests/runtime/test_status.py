@@ -84,3 +84,15 @@ def test_a_job_that_cannot_be_read_says_so(made):
 def test_excluded_classes_are_those_that_steering_keeps_away_from(made):
     role = status(made, made.job(parameters="25B"))["roles"][0]
     assert sorted(role["excludedClasses"]) == ["nvidia-l4", "nvidia-t4"]
+
+
+def test_a_condition_of_which_there_is_nothing_new_to_say_stays_where_it_was(made):
+    seen = SeenJob.of(made.job())
+    told = {
+        Condition.USAGE_OBSERVED: ("True", "Observed", "x"),
+        Condition.MEMORY_EXHAUSTED: ("False", "RunsAgain", "y"),
+    }
+    first = status_of(seen, made.judged(made.job(), made.world()), EARLY, told)
+    job = {**made.job(), "status": first}
+    more = {Condition.MEMORY_EXHAUSTED: ("False", "RunsAgain", "y")}
+    assert status_of(SeenJob.of(job), made.judged(job, made.world()), LATE, more) == first

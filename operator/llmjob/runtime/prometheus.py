@@ -110,7 +110,7 @@ class Prometheus:
 
     async def _series(self, what: str, form: Mapping[str, str]) -> list[Series]:
         try:
-            return read_matrix(await self._ask(what, form))
+            return await asyncio.to_thread(read_matrix, await self._ask(what, form))
         except BadAnswer as error:
             raise PrometheusError(f"{self._access.shown} gave no answer of Prometheus: {error}") from error
 

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 # A condition's status, reason and message.
 Told = tuple[str, str, str]
 
+_ORDER: Final = {str(kind): place for place, kind in enumerate(Condition)}
 _LONGEST: Final = 4096
 _SHORT: Final = 128
 _NAME: Final = 253
@@ -112,7 +113,9 @@ def _conditions(
                 "observedGeneration": seen.generation,
             }
         )
-    return conditions + [dict(item) for item in before.values()]
+    conditions += [dict(item) for item in before.values()]
+    # One order whether or not there is something new to say of each: another order would be a write.
+    return sorted(conditions, key=lambda item: _ORDER.get(str(item.get("type")), len(_ORDER)))
 
 
 def _estimated(judgement: Judgement) -> Told:
