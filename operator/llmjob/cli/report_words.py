@@ -117,7 +117,8 @@ def sparkline(role: Role, width: int) -> str:
     top = max(role.usable or 0, role.predicted.upper if role.predicted else 0, *(point.value or 0 for point in course))
     marks = []
     for index in range(width):
-        part = course[index * len(course) // width : max(index + 1, (index + 1) * len(course) // width)]
+        first = index * len(course) // width
+        part = course[first : max(first + 1, (index + 1) * len(course) // width)]
         seen = [point.value for point in part if point.value is not None]
         marks.append(_SPARKS[min(len(_SPARKS) - 1, max(seen) * len(_SPARKS) // max(1, top))] if seen else _GAP)
     return "".join(marks)
