@@ -77,6 +77,7 @@ def test_a_card_that_passed_from_pod_to_pod_was_the_ones_then_the_others():
 
 def test_a_card_mirrored_for_all_its_pods_tells_nothing():
     assert found(dcgm(vgpu="0"), dcgm(pod="other", vgpu="1")) == {}
+    assert found(dcgm(vgpu="0")) == {}
 
 
 def test_a_card_that_reports_no_memory_is_not_0():

@@ -94,3 +94,8 @@ def test_tokens_that_are_told_late_are_those_of_the_same_pool():
 def test_tokens_that_are_not_told_for_a_while_stay_known():
     use = PodUse().and_then([gpu((10, 1000))], pool(50, (8, 0.4)), 0)
     assert needs(use.and_then([], pool(None, (20, 0.1)), 0)) == 700
+
+
+def test_what_was_in_use_of_the_pool_before_the_job_was_as_it_is_does_not_count():
+    use = PodUse().and_then([gpu((20, 1000))], pool(50, (8, 1.0), (20, 0.5)), 15)
+    assert needs(use) == 750
