@@ -51,8 +51,10 @@ def test_it_is_a_need_where_a_need_is_recorded(needed, kind):
     assert actuals(series((1100, 5)), needed=needed)[("team", "job", "main")].kind is kind
 
 
-def test_the_last_sample_is_not_in_the_future():
-    assert actuals(series((1440, 5)))[("team", "job", "main")].last == END
+def test_samples_of_another_time_than_was_asked_for_do_not_count():
+    found = actuals(series((900, 9), (1400, 5), (1500, 9)))[("team", "job", "main")]
+    assert (found.peak, found.last) == (5, END)
+    assert actuals(series((1000, 9))) == {}
 
 
 def test_the_highest_sample_of_a_role_counts():

@@ -129,6 +129,7 @@ def test_the_most_urgent_come_first_then_the_most_idle_memory_and_the_unseen_las
     roles = [
         role(name="unseen"),
         role(110, name="calm"),
+        role(110, name="with-use-but-stopped", runs=()),
         role(20, name="waste-less", runs=(("card", 1),)),
         role(90, name="waste-more", runs=(("card", 4),)),
         role(116, name="upper"),
@@ -137,7 +138,17 @@ def test_the_most_urgent_come_first_then_the_most_idle_memory_and_the_unseen_las
         role(195, name="limit", predicted=(100, 195, 300)),
     ]
     order = [item.name for item in report(*roles).roles]
-    assert order == ["exhausted", "above", "limit", "upper", "waste-more", "waste-less", "calm", "unseen"]
+    assert order == [
+        "exhausted",
+        "above",
+        "limit",
+        "upper",
+        "waste-more",
+        "waste-less",
+        "calm",
+        "with-use-but-stopped",
+        "unseen",
+    ]
 
 
 def test_near_the_edge_and_wasting_are_those_with_such_findings():

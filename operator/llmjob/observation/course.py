@@ -32,9 +32,15 @@ def actuals(
 ) -> dict[RoleKey, Actual]:
     """What each role used or needed from `start` to `end`; steps without a sample are gaps, never 0."""
     engines = {role_of(series.labels) for series in needed}
+    steps = round((end - start) / step)
     found: dict[RoleKey, Actual] = {}
     for series in compared:
-        at = {round((sample.time - start) / step): round(sample.value) for sample in series.samples if sample.value > 0}
+        # What is not of the time that was asked for is no answer.
+        at = {
+            index: round(sample.value)
+            for sample in series.samples
+            if 1 <= (index := round((sample.time - start) / step)) <= steps and sample.value > 0
+        }
         if not at:
             continue
         key = role_of(series.labels)
@@ -43,10 +49,8 @@ def actuals(
             peak=max(at.values()),
             source=Source.PROMETHEUS,
             since=start + (min(at) - 1) * step,
-            last=min(end, start + max(at) * step),
-            course=tuple(
-                Point(start + index * step, at.get(index)) for index in range(1, round((end - start) / step) + 1)
-            ),
+            last=start + max(at) * step,
+            course=tuple(Point(start + index * step, at.get(index)) for index in range(1, steps + 1)),
         )
     return found
 
