@@ -28,7 +28,7 @@ def llmjob(*args, stdin="", env=None, cwd=None):
 def test_help_lists_every_command_with_what_it_does():
     shown = llmjob("--help")
     assert shown.returncode == 0
-    for name in ("estimate", "check", "fleet", "crd", "controller", "webhook", "completion"):
+    for name in ("estimate", "check", "fleet", "report", "crd", "controller", "webhook", "completion"):
         assert f"  {name} " in shown.stdout
 
 
