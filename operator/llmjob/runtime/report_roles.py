@@ -69,7 +69,7 @@ def _role(
         used=use.used.get(key) or recorded.used_of(written),
         exhausted=recorded.exhausted(status),
         searched=gpu_class is not None and isinstance(request, Request),
-        smaller=_smaller(request, fleet, gpu_class, actual) if pods else None,
+        smaller=_smaller(request, fleet, gpu_class, actual),
     )
 
 
