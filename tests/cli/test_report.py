@@ -302,6 +302,13 @@ def test_the_smallest_class_that_its_pods_run_on_counts(server):
     assert role["running"] == [{"gpuClass": "nvidia-a100-80gb", "gpus": 1}, {"gpuClass": "nvidia-l4", "gpus": 2}]
 
 
+def test_every_gpu_of_a_pod_counts(server):
+    wide = job("chat", task={"inference": {"engine": "vLLM"}, "parallelism": {"tensor": 2}})
+    cluster(server, wide, pods=[pod("p", "chat", "big"), pod("q", "chat", "big")])
+    (role,) = record(server)["roles"]
+    assert role["running"] == [{"gpuClass": "nvidia-a100-80gb", "gpus": 4}]
+
+
 def test_a_job_that_does_not_run_any_more_is_told_what_would_do_next_time(server):
     cluster(server, job("tune", observed=observed(16)))
     (role,) = record(server)["roles"]
