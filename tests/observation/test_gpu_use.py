@@ -1,6 +1,8 @@
 """Whose memory is in use on which GPU, from the exporters' labels."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmjob.observation.gpu_use import gpu_uses
 from llmjob.observation.series import Sample, Series
@@ -100,3 +102,23 @@ def test_amds_gpus_with_and_without_a_prefix(name):
 
 def test_series_of_another_name_are_not_read():
     assert found(Series({"__name__": "DCGM_FI_DEV_FB_FREE", "pod": "p", "namespace": "n"}, (Sample(1, 1),))) == {}
+
+
+_NAMES = st.sampled_from([USED, "gpu_used_vram", "amd_gpu_used_vram", "other", ""])
+_LABELS = st.dictionaries(
+    st.sampled_from(["pod", "namespace", "exported_pod", "exported_namespace", "UUID", "GPU_I_ID", "vgpu", "gpu_id"]),
+    st.sampled_from(["", "a", "b"]),
+)
+_SAMPLES = st.lists(st.builds(Sample, st.floats(0, 9), st.floats(0, 2**53)), min_size=1, max_size=3).map(tuple)
+_SERIES = st.builds(
+    lambda name, labels, samples: Series({"__name__": name, **labels}, samples), _NAMES, _LABELS, _SAMPLES
+)
+
+
+@given(st.lists(_SERIES, max_size=8))
+def test_whatever_labels_say_a_use_is_some_pod_s_and_above_0(series):
+    for pod, uses in gpu_uses(series).items():
+        assert pod[1]
+        for use in uses:
+            assert use.samples
+            assert all(0 < sample.value <= 2**44 for sample in use.samples)

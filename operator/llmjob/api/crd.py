@@ -15,6 +15,7 @@ _COLUMNS: Final = (
     ("Fits", "string", ".status.conditions[?(@.type=='Fits')].status", 0, "Whether it fits on a GPU of this cluster."),
     ("Reason", "string", ".status.summary.reason", 0, "Why."),
     ("Class", "string", ".status.roles[0].referenceClass", 1, "The GPU class the estimate is for."),
+    ("Used", "string", ".status.summary.used", 1, "What was in use at most on the fullest GPU."),
     ("Message", "string", ".status.conditions[?(@.type=='Fits')].message", 1, "The verdict in words."),
     ("Age", "date", ".metadata.creationTimestamp", 0, "Since when the job is there."),
 )

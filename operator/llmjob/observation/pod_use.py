@@ -1,6 +1,6 @@
 """What was seen of one pod so far: the highest use of its fullest GPU, and of its engine's pool."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from llmjob.observation.engine_pool import EnginePool
@@ -61,8 +61,9 @@ class PodUse:
         return found
 
 
-def _higher(before: Reading | None, seen: Iterable[tuple[str, Sample]]) -> Reading | None:
-    for source, (time, value) in seen:
-        reading = Reading(round(value), time, source)
-        before = reading if before is None else before.and_then(reading)
-    return before
+def _higher(before: Reading | None, seen: Sequence[tuple[str, Sample]]) -> Reading | None:
+    if not seen:
+        return before
+    source, newest = max(seen, key=lambda found: found[1].time)
+    reading = Reading(round(max(sample.value for _, sample in seen)), newest.time, source)
+    return reading if before is None else before.and_then(reading)
