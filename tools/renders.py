@@ -4,6 +4,7 @@ python -m tools.renders            # needs helm, which is built into the cache w
 """
 
 import difflib
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,9 +28,12 @@ def helm_binary() -> Path:
 
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run helm without a cluster; what it answers is the caller's to judge."""
+    """Run helm without a cluster and without its user's settings; what it answers is the caller's to judge."""
+    environment = {
+        key: value for key, value in os.environ.items() if key != "KUBECONFIG" and not key.startswith("HELM_")
+    }
     return subprocess.run(  # noqa: S603, our own binary and arguments
-        [str(helm_binary()), *arguments], capture_output=True, text=True, check=False
+        [str(helm_binary()), *arguments], capture_output=True, text=True, check=False, env=environment
     )
 
 

@@ -2,6 +2,8 @@
 
 import importlib.util
 import itertools
+import urllib.request
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -34,6 +36,29 @@ def test_a_warning_of_the_job_or_a_refusal_is_an_answer(script: ModuleType, stat
 )
 def test_whatever_others_say_is_none(script: ModuleType, status: int, said: str) -> None:
     assert not script.judged(status, said)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"), [("10.0.0.1", "https://10.0.0.1:443/"), ("fd00::1", "https://[fd00::1]:443/")]
+)
+def test_it_asks_the_api_server_by_either_family_of_addresses(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, url: str
+) -> None:
+    asked: list[str] = []
+
+    def refuse(request: urllib.request.Request, **_: object) -> None:
+        asked.append(request.full_url)
+        raise OSError("no answer")
+
+    (tmp_path / "token").write_text("t")
+    monkeypatch.setattr(script, "ACCOUNT", tmp_path)
+    monkeypatch.setattr(script.ssl, "create_default_context", lambda **_: None)
+    monkeypatch.setattr(script.urllib.request, "urlopen", refuse)
+    for name, value in (("HOST", host), ("PORT", "443")):
+        monkeypatch.setenv(f"KUBERNETES_SERVICE_{name}", value)
+    monkeypatch.setenv("TEST_NAMESPACE", "default")
+    assert script.create() == (0, "no answer")
+    assert asked[0].startswith(url)
 
 
 def test_it_waits_for_a_webhook_that_comes_late(

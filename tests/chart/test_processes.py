@@ -1,5 +1,6 @@
 """The Deployments: what they run is what the command takes, and they run with as little as they need."""
 
+import base64
 from typing import Any
 
 import click
@@ -9,9 +10,11 @@ import yaml
 from llmjob.cli.controller import command as controller
 from llmjob.cli.webhook import command as webhook
 from llmjob.runtime.settings import Settings, config_map_of
+from tools import renders
 
 pytestmark = pytest.mark.cluster
 
+CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n").decode()
 COMMANDS = {"webhook": webhook, "controller": controller}
 POD = {"POD_IP": "127.0.0.2", "POD_NAME": "pod", "POD_NAMESPACE": "llmjob-system"}
 
@@ -142,6 +145,48 @@ def test_the_image_has_no_host_but_a_stated_one(render: Any, sets: tuple[str, ..
 )
 def test_names_come_from_the_release(render: Any, release: str, name: str) -> None:
     only(render(release=release), "Deployment", f"{name}-webhook")
+
+
+def strings_of(found: Any, path: str = "") -> dict[str, Any]:
+    """Every name, namespace, label, selector and class in an object, by its path."""
+    kept: dict[str, Any] = {}
+    for key, value in found.items() if isinstance(found, dict) else enumerate(found):
+        here = f"{path}.{key}"
+        if isinstance(value, (dict, list)):
+            kept |= strings_of(value, here)
+        elif key in {"name", "namespace", "secretName", "serviceAccountName", "priorityClassName"} or (
+            str(key).startswith(("app.kubernetes.io/", "helm.sh/"))
+        ):
+            kept[here] = value
+    return kept
+
+
+@pytest.mark.parametrize("name", ["2024", "true", "1e3", "null"])
+@pytest.mark.parametrize("mode", ["controller", "certManager", "existing"])
+def test_names_that_look_like_something_else_stay_text(name: str, mode: str) -> None:
+    answer = renders.template(
+        "--namespace", name, "--set", f"certificates.mode={mode}", "--set", "serviceMonitor.enabled=true",
+        "--set", "networkPolicy.enabled=true", "--set-string", f"priorityClassName={name}",
+        "--set-string", f"certificates.secretName={name if mode == 'existing' else ''}",
+        "--set-string", f"test.namespace={name}", "--set", f"webhook.caBundle={CA if mode == 'existing' else ''}",
+        release=name,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    for item in yaml.safe_load_all(answer.stdout):
+        wrong = {path: value for path, value in strings_of(item or {}).items() if not isinstance(value, str)}
+        assert not wrong, wrong
+
+
+def test_the_controller_mounts_what_its_settings_name(render: Any) -> None:
+    pod = pod_of(
+        render(
+            "controller.extraVolumes[0].name=ca", "controller.extraVolumes[0].configMap.name=prometheus-ca",
+            "controller.extraVolumeMounts[0].name=ca", "controller.extraVolumeMounts[0].mountPath=/etc/prometheus",
+        ),
+        "controller",
+    )  # fmt: skip
+    assert {"name": "ca", "configMap": {"name": "prometheus-ca"}} in pod["volumes"]
+    assert {"name": "ca", "mountPath": "/etc/prometheus"} in pod["containers"][0]["volumeMounts"]
 
 
 def test_the_longest_release_name_gives_names_that_services_can_have(render: Any) -> None:

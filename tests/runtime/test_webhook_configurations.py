@@ -18,11 +18,8 @@ def configuration(*clients):
     return {"metadata": {"name": "llmjob-admission", "resourceVersion": "7"}, "webhooks": entries}
 
 
-def test_a_service_is_known_by_both_its_names_in_the_cluster():
-    assert SERVICE.names == (
-        "llmjob-webhook.llmjob-system.svc",
-        "llmjob-webhook.llmjob-system.svc.cluster.local",
-    )
+def test_a_service_is_called_by_its_name_without_the_clusters_domain():
+    assert SERVICE.names == ("llmjob-webhook.llmjob-system.svc",)
     assert Endpoint(host="webhook.example").names == ("webhook.example",)
 
 

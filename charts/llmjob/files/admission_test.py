@@ -28,7 +28,8 @@ PAUSE_SECONDS = 2.0
 
 def create() -> tuple[int, str]:
     """The status of the dry run, and what was said: warnings, or the message of a refusal."""
-    server = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
+    host = os.environ["KUBERNETES_SERVICE_HOST"]
+    server = f"https://{f'[{host}]' if ':' in host else host}:{os.environ['KUBERNETES_SERVICE_PORT']}"
     path = f"/apis/llmjob.dev/v1alpha1/namespaces/{os.environ['TEST_NAMESPACE']}/llmjobs?dryRun=All"
     request = urllib.request.Request(server + path, json.dumps(JOB).encode(), method="POST")  # noqa: S310, always https
     request.add_header("Content-Type", "application/json")

@@ -25,7 +25,7 @@ matchExpressions:
 url: {{ printf "%s/v1/%s" . $.path | quote }}
 {{- else -}}
 service:
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   name: {{ include "llmjob.fullname" .root }}-webhook
   port: {{ .root.Values.webhook.service.port }}
   path: {{ printf "/v1/%s" .path | quote }}

@@ -26,11 +26,11 @@ class Endpoint:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the certificate has to be for."""
+        """What the certificate is for: API servers call a Service by this name, whatever the cluster's domain."""
         if self.service is None:
             return (str(self.host),)
         namespace, name = self.service
-        return (f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local")
+        return (f"{name}.{namespace}.svc",)
 
     def __str__(self) -> str:
         return f"Service {'/'.join(self.service)}" if self.service else f"https://{self.host}"
