@@ -21,7 +21,7 @@ from llmjob.runtime.certificate_authority import pem_of
 from llmjob.runtime.certificate_plan import Plan, Trust, Word, due
 from llmjob.runtime.certificate_secret import Held
 from llmjob.runtime.cluster import Cluster, ClusterError, Object
-from llmjob.runtime.events import Subject, new_event
+from llmjob.runtime.events import Events, Subject
 from llmjob.runtime.metrics import Rotations
 from llmjob.runtime.paths import secret_path, secrets_path
 from llmjob.runtime.webhook_configurations import COLLECTIONS, PATHS, Endpoint
@@ -58,6 +58,7 @@ class Certificates:
         self, order: Order, cluster: Cluster, rotations: Rotations, now: Callable[[], datetime] = _utc
     ) -> None:
         self._order, self._cluster, self._rotations, self._now = order, cluster, rotations, now
+        self._events = Events(cluster)
         self._wake = asyncio.Event()
         # Which authority all entries are seen to trust, and since when.
         self._trusted: tuple[x509.Certificate, datetime] | None = None
@@ -192,9 +193,4 @@ class Certificates:
         _log.log(logging.WARNING if word.warning else logging.INFO, "%s: %s", word.reason, word.message)
         uid = ((secret or {}).get("metadata") or {}).get("uid")
         about = Subject(api_version="v1", kind="Secret", namespace=namespace, name=name, uid=uid)
-        moment = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        event = new_event(about, word.reason, word.message, warning=word.warning, moment=moment)
-        try:
-            await self._cluster.post_event(namespace, event)
-        except ClusterError as error:
-            _log.warning("event on the Secret %s/%s not posted: %s", namespace, name, error)
+        await self._events.post(about, word.reason, word.message, warning=word.warning)
