@@ -302,6 +302,30 @@ def test_the_smallest_class_that_its_pods_run_on_counts(server):
     assert role["running"] == [{"gpuClass": "nvidia-a100-80gb", "gpus": 1}, {"gpuClass": "nvidia-l4", "gpus": 2}]
 
 
+def test_a_job_that_ran_out_of_memory_is_told_though_nothing_was_sampled(server):
+    stored = job("tune")
+    stored["status"]["conditions"] = [{"type": "MemoryExhausted", "status": "True"}]
+    cluster(server, stored)
+    (role,) = record(server)["roles"]
+    assert [item["finding"] for item in role["findings"]] == ["MemoryExhausted"]
+
+
+def test_a_card_that_is_too_large_where_no_smaller_one_would_do_says_so(server):
+    cluster(server, job("tune", observed=observed(30)), pods=[pod("p", "tune", "big")])
+    assert "no smaller GPU that it may use would do" in run(server).stdout
+
+
+def test_roles_are_those_of_the_spec_and_of_the_status_where_that_cannot_be_read(server):
+    readable, odd, bare = job("readable"), job("odd"), job("bare")
+    readable["status"]["roles"].append({"name": "gone"})
+    odd["spec"] = bare["spec"] = {"model": 7}
+    odd["status"]["roles"][0]["name"] = "trainer"
+    del bare["status"]
+    cluster(server, readable, odd, bare)
+    names = {(role["name"], role["role"]) for role in record(server)["roles"]}
+    assert names == {("readable", "main"), ("odd", "trainer"), ("bare", "main")}
+
+
 def test_every_gpu_of_a_pod_counts(server):
     wide = job("chat", task={"inference": {"engine": "vLLM"}, "parallelism": {"tensor": 2}})
     cluster(server, wide, pods=[pod("p", "chat", "big"), pod("q", "chat", "big")])

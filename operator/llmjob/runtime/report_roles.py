@@ -29,12 +29,12 @@ class Use:
 
 
 def roles_of_job(seen: SeenJob, running: Mapping[RoleKey, Counter[str]], use: Use, fleet: Fleet) -> Iterator[Role]:
-    """Every role that the job's spec or its status has; `running` are its pods by class."""
+    """Every role of the job's spec, of its status where the spec cannot be read; `running` are its pods by class."""
     status = seen.content.get("status")
     status = status if isinstance(status, Mapping) else {}
     asked: dict[str, AnyRequest] = {item.role: item for item in requests_from_llmjob(seen.job)} if seen.job else {}
     written = dict(recorded.roles_of(status))
-    for name in dict.fromkeys((*asked, *written)) or (DEFAULT_ROLE,):
+    for name in asked or written or (DEFAULT_ROLE,):
         key = (seen.namespace, seen.name, name)
         yield _role(key, status, written.get(name, {}), asked.get(name), running.get(key, Counter()), use, fleet)
 
