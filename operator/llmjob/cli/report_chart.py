@@ -67,7 +67,7 @@ class _Frame:
         return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - value / self._top)
 
     def x(self, at: float) -> float:
-        return _LEFT + self.width * min(1.0, max(0.0, (at - self._start) / self._window))
+        return _LEFT + self.width * (at - self._start) / self._window
 
     def scale(self, svg: Element, top: int) -> None:
         """0 and the highest figure at the left."""
