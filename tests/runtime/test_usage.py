@@ -392,6 +392,16 @@ async def test_pods_on_a_shared_class_say_why_nothing_is_observed(rig, prometheu
     assert rig.observed is None
 
 
+async def test_a_pod_that_came_back_under_its_name_is_not_charged_with_its_earlier_life(rig, prometheus, made):
+    pod = made.pod(nodeName="small")
+    pod["metadata"] |= {"name": "pod", "namespace": "team", "uid": "second"}
+    pod["status"] = {"phase": "Running", "startTime": "2026-02-02T02:40:10Z"}
+    rig.pods.apply("ADDED", pod)
+    prometheus.uses(START + 1, 20000, *[0] * 8, 5000)
+    await rig.look()
+    assert rig.observed["kinds"][0]["sampledMax"] == "5000Mi"
+
+
 async def test_the_series_of_a_deleted_job_disappear(rig, prometheus, made):
     prometheus.uses(START + 1, 20000)
     await rig.look()
