@@ -86,9 +86,10 @@ class Sandbox:
         group: int,
         hostname: str,
         mounts: tuple[Mount, ...],
+        groups: tuple[int, ...] = (),
         info: int | None = None,
     ) -> list[str]:
-        """The command line; the environment is the caller's.
+        """The command line; the environment is the caller's. In a user namespace there are no more `groups`.
 
         Bubblewrap's own process 1 stands above the command in its namespace of processes: the kernel kills that one
         with us, and with it all of the namespace. The command as process 1 would live on, for it belongs to another
@@ -115,9 +116,10 @@ class Sandbox:
             return [str(self.bwrap), *flags, "--", *command]
         for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
             flags += ["--cap-add", capability]
+        more = ["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"]
         become = [
-            _SETPRIV, "--reuid", str(user), "--regid", str(group), "--clear-groups", "--bounding-set=-all",
-            "--inh-caps=-all", "--no-new-privs",
+            _SETPRIV, "--reuid", str(user), "--regid", str(group), *more, "--bounding-set=-all", "--inh-caps=-all",
+            "--no-new-privs",
         ]  # fmt: skip
         return [str(self.bwrap), *flags, "--", *become, *command]
 

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import aiohttp
+from aiohttp.http_exceptions import LineTooLong
 
 Object = dict[str, Any]
 
@@ -51,9 +53,7 @@ class Api:
             raise ApiError(f"{method} {path}: {error or type(error).__name__}") from error
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise ApiError(f"{method} {path}: {answer.status}: {text[:500]}", answer.status)
-        found = json.loads(text)
-        assert isinstance(found, dict)
-        return found
+        return _object(text)
 
     async def follow(self, path: str, query: Mapping[str, str], changed: Callable[[dict[str, Object]], None]) -> None:
         """Tell `changed` all objects of a collection, by uid, after every change; for ever, over every outage."""
@@ -67,17 +67,14 @@ class Api:
     async def _list_and_watch(
         self, path: str, query: Mapping[str, str], changed: Callable[[dict[str, Object]], None]
     ) -> None:
-        separator = "&" if query else ""
-        selection = "&".join(f"{key}={value}" for key, value in query.items())
-        listed = await self.request("GET", f"{path}?{selection}")
+        listed = await self.request("GET", f"{path}?{urlencode(query)}")
         objects = {item["metadata"]["uid"]: item for item in listed["items"]}
         changed(dict(objects))
-        version = listed["metadata"]["resourceVersion"]
-        watch = (
-            f"{path}?{selection}{separator}watch=true&resourceVersion={version}&timeoutSeconds={_WATCH_SECONDS}"
-            "&allowWatchBookmarks=false"
-        )
-        async for event in self._events(watch):
+        watch = {
+            **query, "watch": "true", "allowWatchBookmarks": "false", "timeoutSeconds": str(_WATCH_SECONDS),
+            "resourceVersion": listed["metadata"]["resourceVersion"],
+        }  # fmt: skip
+        async for event in self._events(f"{path}?{urlencode(watch)}"):
             item = event["object"]
             if event["type"] == "ERROR":
                 raise ApiError(str(item.get("message")), int(item.get("code", 0)))
@@ -92,8 +89,21 @@ class Api:
         async with self._session.get(self.server + path, timeout=timeout) as answer:
             if answer.status >= HTTPStatus.BAD_REQUEST:
                 raise ApiError(f"WATCH {path}: {answer.status}: {(await answer.text())[:500]}", answer.status)
-            async for line in answer.content:
-                yield json.loads(line)
+            try:
+                async for line in answer.content:
+                    yield _object(line)
+            except LineTooLong as error:
+                raise ApiError(f"WATCH {path}: an event of more than {_LONGEST_LINE} bytes") from error
+
+
+def _object(text: str | bytes) -> Object:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ApiError(f"no JSON: {text[:100]!r}: {error}") from error
+    if not isinstance(found, dict):
+        raise ApiError(f"no JSON object: {text[:100]!r}")
+    return found
 
 
 @asynccontextmanager

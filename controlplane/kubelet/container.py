@@ -25,6 +25,9 @@ _BACKOFF_SECONDS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _LONG_ENOUGH_SECONDS: Final = 60.0
 # What a container whose probe fails gets to end; the kubelet gives it the pod's grace period.
 _UNHEALTHY_SECONDS: Final = 3.0
+# The kubelet's MaxContainerTerminationMessageLogLength (bytes) and -Lines.
+_MESSAGE_BYTES: Final = 2048
+_MESSAGE_LINES: Final = 80
 
 
 class Container:
@@ -71,6 +74,7 @@ class Container:
     async def _once(self) -> int:
         """One life: the exit code."""
         reading, writing = os.pipe()
+        begin = self._log.stat().st_size if self._log.exists() else 0
         try:
             with self._log.open("ab") as log:
                 process = await asyncio.create_subprocess_exec(
@@ -100,10 +104,12 @@ class Container:
                 await probing
             if process.returncode is None:
                 process.kill()
-        terminated = {
+        terminated: Object = {
             "exitCode": code, "reason": "Completed" if code == 0 else "Error", "startedAt": started_at,
             "finishedAt": now(),
         }  # fmt: skip
+        if code != 0 and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+            terminated["message"] = _end(self._log, begin)
         self.state.state = {"terminated": terminated}
         self.state.last = {"terminated": terminated}
         self.state.started = self.state.ready = False
@@ -171,6 +177,14 @@ class Container:
             if self._pid is None:  # between two lives
                 running.cancel()
             await asyncio.wait({running}, timeout=5)
+
+
+def _end(log: Path, begin: int) -> str:
+    """The end of what a life wrote into its log from `begin` on."""
+    with log.open("rb") as file:
+        file.seek(max(begin, file.seek(0, os.SEEK_END) - _MESSAGE_BYTES))
+        text = file.read()
+    return b"".join(text.splitlines(keepends=True)[-_MESSAGE_LINES:]).decode(errors="replace")
 
 
 def _command_pid(descriptor: int) -> int | None:

@@ -32,8 +32,6 @@ def field_value(pod: Object, reference: Mapping[str, Any]) -> str:
 def environment(pod: Object, container: Object, given: Mapping[str, str]) -> dict[str, str]:
     """A container's environment: what the runtime gives, then its own `env`, each seeing those before it."""
     found = dict(given)
-    if container.get("envFrom"):
-        raise Unsupported("envFrom")
     for item in container.get("env", []):
         source = item.get("valueFrom", {})
         if "fieldRef" in source:

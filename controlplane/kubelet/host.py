@@ -9,7 +9,7 @@ import aiohttp
 
 from controlplane.kubelet.api import Api, Object
 from controlplane.kubelet.container import Container
-from controlplane.kubelet.downward import Unsupported, environment, expanded
+from controlplane.kubelet.downward import environment, expanded
 from controlplane.kubelet.image import Image
 from controlplane.kubelet.volumes import Volumes
 from controlplane.sandbox import Sandbox, write_etc
@@ -39,11 +39,10 @@ class Host:
             Unsupported: where it asks for what this node does not do.
         """
         self.image.check(spec["image"])
-        hooks = {f"{moment}.{kind}" for moment, hook in spec.get("lifecycle", {}).items() for kind in hook}
-        if hooks - {"preStop.sleep"}:
-            raise Unsupported(f"lifecycle: {', '.join(sorted(hooks))}")
         name = str(pod["metadata"]["name"])
         user, group = identity(pod, spec)
+        fs_group = pod["spec"].get("securityContext", {}).get("fsGroup")
+        groups = () if fs_group is None else (int(fs_group),)
         known = {**pod, "status": {**pod.get("status", {}), "podIP": address}}
         variables = environment(known, spec, {"PATH": self.image.path, "HOSTNAME": name, **self.variables})
         etc = write_etc(directory / "etc", hostname=name, address=address, users={0: "root", user: "nonroot"})
@@ -52,8 +51,9 @@ class Host:
 
         def sandboxed(info: int) -> list[str]:
             return self.sandbox.command(
-                command, user=user, group=group, hostname=name[:_LONGEST_HOSTNAME], mounts=mounts, info=info
-            )
+                command, user=user, group=group, groups=groups, hostname=name[:_LONGEST_HOSTNAME], mounts=mounts,
+                info=info,
+            )  # fmt: skip
 
         return Container(
             spec,

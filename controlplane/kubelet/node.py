@@ -1,5 +1,6 @@
 """The node agent's own Node: no GPUs, and a taint, so that only pods made for it land there."""
 
+import platform
 from typing import Final
 
 from controlplane.kubelet.api import Object
@@ -15,10 +16,17 @@ VALUES: Final = {
 }
 """What a chart's values need to bring its pods here."""
 
+_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+"""Go's names, by the kernel's."""
+
 
 def node() -> Object:
     """The Node as it registers."""
-    labels = {"kubernetes.io/hostname": NAME, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", KEY: "true"}
+    machine = platform.machine()
+    labels = {
+        "kubernetes.io/hostname": NAME, "kubernetes.io/os": "linux", KEY: "true",
+        "kubernetes.io/arch": _ARCHITECTURES.get(machine, machine),
+    }  # fmt: skip
     return {
         "apiVersion": "v1",
         "kind": "Node",

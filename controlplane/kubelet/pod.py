@@ -8,10 +8,11 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
+from controlplane.kubelet import fields
 from controlplane.kubelet.api import MERGE_PATCH, ApiError, Object
 from controlplane.kubelet.container import Container
 from controlplane.kubelet.downward import Unsupported
-from controlplane.kubelet.host import Host, identity
+from controlplane.kubelet.host import Host
 from controlplane.kubelet.status import pod_status
 from controlplane.kubelet.volumes import NotYet, Volumes
 
@@ -86,13 +87,13 @@ class Pod:
 
     def _volumes(self) -> Volumes:
         (self._directory / "volumes").mkdir(parents=True, exist_ok=True)
-        user, _group = identity(self.object, self.object["spec"]["containers"][0])
-        return Volumes(api=self._host.api, pod=self.object, directory=self._directory / "volumes", user=user)
+        return Volumes(api=self._host.api, pod=self.object, directory=self._directory / "volumes")
 
     async def _prepare(self, volumes: Volumes) -> bool:
         """Wait for every volume, then make the containers; whether there are any: a deletion ends the waiting."""
         while not self._deleted.is_set():
             try:
+                fields.check(self.object)
                 await volumes.refresh()
                 self._make(volumes)
             except (NotYet, ApiError, Unsupported) as error:
@@ -107,14 +108,11 @@ class Pod:
 
     def _make(self, volumes: Volumes) -> None:
         """The containers as the pod specifies them."""
-        spec = self.object["spec"]
-        if spec.get("initContainers"):
-            raise Unsupported("initContainers")
         self._containers = [
             self._host.container(
                 self.object, item, volumes, address=self.address, directory=self._directory, changed=self._changed
             )
-            for item in spec["containers"]
+            for item in self.object["spec"]["containers"]
         ]
 
     async def _run(self) -> None:

@@ -28,16 +28,10 @@ class Probe:
 
     @classmethod
     def of(cls, container: Object, kind: str, address: str) -> "Probe | None":
-        """A container's probe of that kind at its pod's address; None where it has none.
-
-        Raises:
-            Unsupported: where it is not over HTTP.
-        """
+        """A container's probe of that kind, over HTTP, at its pod's address; None where it has none."""
         found = container.get(kind)
         if found is None:
             return None
-        if "httpGet" not in found:
-            raise Unsupported(f"{kind}: {', '.join(found)}")
         get = found["httpGet"]
         scheme = str(get.get("scheme", "HTTP")).lower()
         return cls(

@@ -19,8 +19,18 @@ _DEFAULT_MODE: Final = 0o644
 _TOKEN_MODE: Final = 0o600
 _RENEW_AT: Final = 0.8
 
-# Path in the volume → content and mode.
-Payload = dict[str, tuple[bytes, int]]
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a volume; without an owner it is root's."""
+
+    content: bytes
+    mode: int = _DEFAULT_MODE
+    owner: int | None = None
+
+
+# By path in the volume.
+Payload = dict[str, File]
 
 
 class NotYet(Exception):
@@ -35,12 +45,11 @@ class _Token:
 
 @dataclass(slots=True, kw_only=True)
 class Volumes:
-    """The volumes of one pod, their files below `directory`; a token belongs to `user`."""
+    """The volumes of one pod, their files below `directory`."""
 
     api: Api
     pod: Object
     directory: Path
-    user: int
     _tokens: dict[str, _Token] = field(default_factory=dict)
 
     async def refresh(self) -> None:
@@ -53,15 +62,26 @@ class Volumes:
         for volume in self.pod["spec"].get("volumes", []):
             payload = await self._payload(volume)
             if payload is not None:
-                write(self.directory / volume["name"], payload, user=self.user, group=self._group)
+                write(self.directory / volume["name"], payload, group=self._group)
 
     @property
     def _group(self) -> int | None:
         found = self.pod["spec"].get("securityContext", {}).get("fsGroup")
         return None if found is None else int(found)
 
+    @property
+    def _token_user(self) -> int | None:
+        """Whose a token is: the user's that all containers state; nobody's where they state none or several."""
+        spec = self.pod["spec"]
+        contexts = [
+            {**spec.get("securityContext", {}), **container.get("securityContext", {})}
+            for container in spec["containers"]
+        ]
+        users = {context.get("runAsUser") for context in contexts}
+        return users.pop() if len(users) == 1 else None
+
     def mounts(self, container: Object) -> tuple[Mount, ...]:
-        """A container's mounts, the outer ones first."""
+        """A container's mounts."""
         volumes = {volume["name"]: volume for volume in self.pod["spec"].get("volumes", [])}
         found = []
         for mount in container.get("volumeMounts", []):
@@ -72,7 +92,7 @@ class Volumes:
                 found.append(Mount(target=mount["mountPath"], size=bytes_of(limit) if limit else None))
             else:
                 found.append(Mount(target=mount["mountPath"], source=self.directory / volume["name"]))
-        return tuple(sorted(found, key=lambda item: item.target))
+        return tuple(found)
 
     async def _payload(self, volume: Object) -> Payload | None:
         if "emptyDir" in volume:
@@ -81,19 +101,20 @@ class Volumes:
             return await self._keys("secrets", volume["secret"]["secretName"], volume["secret"])
         if "configMap" in volume:
             return await self._keys("configmaps", volume["configMap"]["name"], volume["configMap"])
-        if "projected" in volume:
-            payload: Payload = {}
-            for source in volume["projected"]["sources"]:
-                payload |= await self._projected(source, int(volume["projected"].get("defaultMode", _DEFAULT_MODE)))
-            return payload
-        raise NotYet(f"volume {volume['name']}: the node agent knows no {', '.join(set(volume) - {'name'})}")
+        payload: Payload = {}
+        for source in volume["projected"]["sources"]:
+            payload |= await self._projected(source, int(volume["projected"].get("defaultMode", _DEFAULT_MODE)))
+        return payload
 
     async def _projected(self, source: Object, mode: int) -> Payload:
         if "serviceAccountToken" in source:
-            return {source["serviceAccountToken"]["path"]: (await self._token(source), _TOKEN_MODE)}
+            user = self._token_user
+            private = user is not None or self._group is not None
+            file = File(await self._token(source), _TOKEN_MODE if private else mode, user)
+            return {source["serviceAccountToken"]["path"]: file}
         if "downwardAPI" in source:
             items = source["downwardAPI"]["items"]
-            return {item["path"]: (field_value(self.pod, item["fieldRef"]).encode(), mode) for item in items}
+            return {item["path"]: File(field_value(self.pod, item["fieldRef"]).encode(), mode) for item in items}
         if "secret" in source:
             return await self._keys("secrets", source["secret"]["name"], {"defaultMode": mode, **source["secret"]})
         config_map = source["configMap"]
@@ -119,12 +140,12 @@ class Volumes:
         mode = int(source.get("defaultMode", _DEFAULT_MODE))
         items = source.get("items")
         if items is None:
-            return {key: (value, mode) for key, value in content.items()}
+            return {key: File(value, mode) for key, value in content.items()}
         absent = [item["key"] for item in items if item["key"] not in content]
         if absent and not source.get("optional"):
             raise NotYet(f"{plural} {name} has no {', '.join(absent)}")
         return {
-            item["path"]: (content[item["key"]], int(item.get("mode", mode)))
+            item["path"]: File(content[item["key"]], int(item.get("mode", mode)))
             for item in items if item["key"] in content
         }  # fmt: skip
 
@@ -152,8 +173,8 @@ class Volumes:
         return value
 
 
-def write(directory: Path, payload: Payload, *, user: int, group: int | None) -> bool:
-    """Make the directory hold exactly that; whether anything changed.
+def write(directory: Path, payload: Payload, *, group: int | None) -> bool:
+    """Make the directory hold exactly that; whether anything changed. The group may read every file.
 
     The files are links into `..data`, itself a link that is switched in one step to a new directory, so that a reader
     sees all of the old content or all of the new.
@@ -163,15 +184,14 @@ def write(directory: Path, payload: Payload, *, user: int, group: int | None) ->
     if data.is_symlink() and _read(data.resolve(), payload):
         return False
     fresh = Path(tempfile.mkdtemp(prefix=time.strftime("..%Y_%m_%d_%H_%M_%S."), dir=directory))
-    for path, (content, mode) in payload.items():
+    for path, file in payload.items():
         target = fresh / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch(mode=0o600)
-        target.write_bytes(content)
-        private = mode == _TOKEN_MODE
-        if os.geteuid() == 0:
-            os.chown(target, user if private else 0, 0 if group is None else group)
-        target.chmod(mode if group is None or private else mode | 0o440)
+        target.write_bytes(file.content)
+        if os.geteuid() == 0:  # nobody else may give files away; in a user namespace they are the container's anyway
+            os.chown(target, file.owner or 0, group or 0)
+        target.chmod(file.mode if group is None else file.mode | 0o440)
     for entry in (fresh, *(path for path in fresh.rglob("*") if path.is_dir()), directory):
         entry.chmod(0o755)
     old = data.resolve() if data.is_symlink() else None
@@ -192,4 +212,4 @@ def write(directory: Path, payload: Payload, *, user: int, group: int | None) ->
 def _read(directory: Path, payload: Payload) -> bool:
     """Whether the directory holds that content already."""
     found = {str(path.relative_to(directory)): path for path in directory.rglob("*") if path.is_file()}
-    return set(found) == set(payload) and all(path.read_bytes() == payload[key][0] for key, path in found.items())
+    return set(found) == set(payload) and all(path.read_bytes() == payload[key].content for key, path in found.items())

@@ -46,6 +46,9 @@ request = urllib.request.Request(url, body, headers)
 answer = urllib.request.urlopen(request, context=ssl.create_default_context(cafile=account + "ca.crt"))
 print(json.loads(answer.read())["status"]["userInfo"]["username"], read("namespace"))
 """
+RESTRICTED = {
+    "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+}  # fmt: skip
 ASLEEP = "import time; time.sleep(1000)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(1000)"
 POLITE = (
@@ -74,7 +77,8 @@ class Place:
 
     def run(self, name: str, program: str, *, container: dict[str, Any] | None = None, **spec: Any) -> None:
         main = {
-            "name": "main", "image": "llmjob-operator:test", "command": ["python3", "-c", program], **(container or {}),
+            "name": "main", "image": "llmjob-operator:test", "command": ["python3", "-c", program],
+            "securityContext": RESTRICTED, **(container or {}),
         }  # fmt: skip
         security = {"runAsUser": 65532, "runAsGroup": 65532, "runAsNonRoot": True}
         pod = {
@@ -167,11 +171,48 @@ def test_a_secret_appears_and_changes_in_a_running_container(place: Place) -> No
     until(lambda: place.log("watch").split() == ["none", "first", "second"])
 
 
+READ = """
+import json, os
+def text(name):
+    try:
+        return open("/pair/" + name).read()
+    except PermissionError:
+        return None
+print(json.dumps([os.getgroups(), text("open"), text("closed")]))
+"""
+
+
+@pytest.mark.parametrize(("group", "closed"), [(None, None), (4242, "b")])
+def test_a_secret_of_mode_0600_is_roots_and_an_fs_groups(place: Place, group: int | None, closed: str | None) -> None:
+    if os.geteuid() != 0:  # all files are ours, and so the container's
+        closed = "b"
+    data = {name: b64encode(text.encode()).decode() for name, text in (("open", "a"), ("closed", "b"))}
+    place.client.request("POST", place.path(plural="secrets"), {"metadata": {"name": "pair"}, "data": data})
+    items = [{"key": "open", "path": "open", "mode": 0o644}, {"key": "closed", "path": "closed", "mode": 0o600}]
+    volumes = [{"name": "pair", "secret": {"secretName": "pair", "items": items}}]
+    security = {"runAsUser": 65532, "runAsGroup": 65532, **({"fsGroup": group} if group else {})}
+    mounted = {"volumeMounts": [{"name": "pair", "mountPath": "/pair"}]}
+    name = f"read-{group}".lower()
+    place.run(name, READ, container=mounted, volumes=volumes, securityContext=security)
+    assert place.ended(name) == ("Succeeded", 0), place.log(name)
+    groups, *seen = json.loads(place.log(name))
+    assert seen == ["a", closed]
+    if os.geteuid() == 0:
+        assert set(groups) - {65532} == ({group} if group else set())
+
+
 @pytest.mark.parametrize(("code", "phase"), [(0, "Succeeded"), (3, "Failed")])
 def test_an_end_is_told_with_its_exit_code(place: Place, code: int, phase: str) -> None:
     place.run("once", f"raise SystemExit({code})")
     assert place.ended("once") == (phase, code)
     assert place.state("once")["restartCount"] == 0
+
+
+def test_an_error_is_told_with_the_end_of_the_log_where_that_is_asked_for(place: Place) -> None:
+    container = {"terminationMessagePolicy": "FallbackToLogsOnError"}
+    place.run("once", "raise SystemExit('a mistake')", container=container)
+    assert place.ended("once") == ("Failed", 1)
+    assert place.state("once")["state"]["terminated"]["message"] == "a mistake\n"
 
 
 def test_a_container_that_crashes_is_started_again_ever_more_slowly(place: Place) -> None:
@@ -278,6 +319,8 @@ def test_one_that_is_not_alive_and_hears_nothing_is_killed(place: Place) -> None
     [
         ({"lifecycle": {"preStop": {"exec": {"command": ["true"]}}}}, "preStop.exec"),
         ({"livenessProbe": {"tcpSocket": {"port": 1}}}, "tcpSocket"),
+        ({"workingDir": "/tmp"}, "spec.containers[main].workingDir"),
+        ({"securityContext": {**RESTRICTED, "readOnlyRootFilesystem": False}}, "readOnlyRootFilesystem"),
     ],
 )
 def test_what_the_node_does_not_do_is_said_in_the_pods_status(place: Place, more: dict[str, Any], named: str) -> None:

@@ -167,7 +167,7 @@ def test_a_change_judges_every_job_again_in_status_and_metrics(rig: Rig) -> None
     assert not rig.refused()
 
 
-def test_a_start_with_a_mistake_ends_with_64_and_names_the_key_last(rig: Rig) -> None:
+def test_a_start_with_a_mistake_ends_with_64_and_its_pod_names_the_key(rig: Rig) -> None:
     path = f"/api/v1/namespaces/{NAMESPACE}/pods"
     selector = "labelSelector=app.kubernetes.io/component=controller"
     [old] = rig.release.replicas("controller")
@@ -179,12 +179,12 @@ def test_a_start_with_a_mistake_ends_with_64_and_names_the_key_last(rig: Rig) ->
             for status in pod["status"].get("containerStatuses", []):
                 ended = status["state"].get("terminated") or status.get("lastState", {}).get("terminated")
                 if pod["metadata"]["name"] != old.name and status["restartCount"] >= 1 and ended:
-                    return {"pod": pod["metadata"]["name"], **ended}
+                    return dict(ended)
         return None
 
     found = eventually(ended_again, 60)
     assert found["exitCode"] == 64
-    lines = rig.release.agent.log(found["pod"], "controller").strip().splitlines()
+    lines = found["message"].strip().splitlines()  # what kubectl describe shows
     assert "configmap:llmjob-system/llmjob-settings: enabeld is unknown; did you mean enabled?" in lines[-1]
     rig.release.set_settings(COMPLETE)
     eventually(lambda: len(rig.release.replicas("controller")) == 1, 60)

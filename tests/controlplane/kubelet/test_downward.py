@@ -67,7 +67,6 @@ def test_variables_see_those_before_them_and_a_container_has_nothing_else() -> N
 @pytest.mark.parametrize(
     ("container", "named"),
     [
-        ({"envFrom": [{"secretRef": {"name": "x"}}]}, "envFrom"),
         ({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {}}}]}, "secretKeyRef"),
         ({"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}}]}, r"limits\.cpu"),
     ],

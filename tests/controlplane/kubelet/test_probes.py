@@ -23,9 +23,7 @@ def test_an_http_probe_asks_its_path_at_the_pods_address() -> None:
     assert Probe.of(container, "livenessProbe", "127.1.2.3") is None
 
 
-def test_a_probe_of_another_kind_and_an_unknown_port_are_named() -> None:
-    with pytest.raises(Unsupported, match="exec"):
-        Probe.of({**CONTAINER, "livenessProbe": {"exec": {"command": ["true"]}}}, "livenessProbe", "127.1.2.3")
+def test_an_unknown_port_is_named() -> None:
     with pytest.raises(Unsupported, match="'https'"):
         port_number(CONTAINER, "https")
     assert port_number(CONTAINER, 80) == 80
