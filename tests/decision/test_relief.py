@@ -1,5 +1,6 @@
 """What helps a job that ran out of memory: changes in numbers, and a larger GPU that there is."""
 
+from dataclasses import replace
 from typing import Any
 
 from llmjob.api.reader import read_llmjob
@@ -9,7 +10,7 @@ from llmjob.decision.relief import relief
 from llmjob.decision.verdict import Advice
 from llmjob.fleet.fleet import Fleet
 from llmjob.fleet.gpu_argument import parse
-from llmjob.fleet.gpu_class import GPUClass
+from llmjob.fleet.gpu_class import GPUClass, Sharing
 from llmjob.names import Reason
 from llmjob.workloads.llmjob import requests_from_llmjob
 from llmjob.workloads.request import Request
@@ -62,3 +63,21 @@ def test_without_a_larger_one_in_the_fleet_the_product_table_names_one() -> None
     found = helped(SERVE, "l4", "nvidia-l4")[-1]
     assert found.field == "scheduling"
     assert found.value != "nvidia-l4"
+
+
+def test_of_many_changes_and_a_larger_gpu_three_are_told_the_gpu_among_them() -> None:
+    spec = {
+        "model": {"id": "meta-llama/Llama-3.1-8B"},
+        "inference": {"engine": "vLLM", "maxModelLen": 4096, "concurrency": 64},
+    }
+    alone = helped(spec, "gb300", "nvidia-gb300")
+    assert len(alone) == 3
+    assert "scheduling" not in {item.field for item in alone}
+    found = helped(spec, "l4x8,a100-80gb", "nvidia-l4")
+    assert [item.field for item in found][2:] == ["scheduling"]
+
+
+def test_a_part_of_a_shared_card_is_not_offered() -> None:
+    shared = replace(parse("a100-80gb"), name="nvidia-a100-80gb-shared", sharing=Sharing.TIME_SLICING)
+    fleet = Fleet.of_classes([parse("l4"), shared, parse("h200")])
+    assert relief(asked(SERVE), named(fleet, "nvidia-l4"), fleet)[-1].value == "nvidia-h200"

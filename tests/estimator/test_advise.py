@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -208,6 +209,18 @@ def test_of_an_engine_that_fills_the_card_what_it_must_place_becomes_less() -> N
     found = by_field(lessen(MODEL, task, A100, nodes_of(2)))
     degree = int(found["spec.parallelism.tensor"])
     assert expected(MODEL, replace(task, parallelism=Parallelism(tensor=degree)), A100) <= 0.9 * before
+
+
+def test_of_an_engine_that_may_take_a_part_of_the_card_it_is_that_part_that_counts() -> None:
+    task = Inference(engine="vLLM", max_model_len=131072, concurrency=1, gpu_memory_utilization=Fraction(7, 20))
+    before = estimate(MODEL, task, A100)
+    assert isinstance(before, Estimate)
+    assert before.budget is not None
+    assert before.budget.available is not None
+    assert before.budget.available.lower < before.budget.needed.expected < A100.usable.lower
+    found = by_field(lessen(MODEL, task, A100, nodes_of(1)))
+    changed = replace(task, max_model_len=int(found["spec.inference.maxModelLen"]))
+    assert expected(MODEL, changed, A100) <= 0.9 * before.budget.available.lower
 
 
 def test_nothing_is_lessened_of_a_job_that_cannot_be_estimated() -> None:

@@ -58,14 +58,12 @@ def _ended(name: str, number: int, terminated: Mapping[str, object]) -> Run:
         number=number,
         started=_moment(terminated.get("startedAt")),
         finished=_moment(terminated.get("finishedAt")),
-        ending=_ending(
-            code if isinstance(code, int) else None, str(reason or ""), message if isinstance(message, str) else None
-        ),
+        ending=_ending(code if isinstance(code, int) else None, str(reason or ""), str(message or "")),
     )
 
 
 @lru_cache(maxsize=512)
-def _ending(code: int | None, reason: str, message: str | None) -> Ending:
+def _ending(code: int | None, reason: str, message: str) -> Ending:
     """Remembered: reading takes milliseconds, and a pod's every change shows the same text again."""
     return read_ending({"exitCode": code, "reason": reason, "message": message})
 
