@@ -312,6 +312,10 @@ async def test_a_job_that_ran_out_of_gpu_memory_says_so_until_it_is_changed_with
     assert warning["message"].startswith("pod pod, container main, ran out of GPU memory on nvidia-t4 after 0:30:00.")
     assert "FP8 weights" in warning["message"]
     assert len(cluster.patches) == 2
+    # Another status for another reason is no other end.
+    world.nodes.replace(world.nodes.read([made.node("small", made.t4)]))
+    await controller.work_off()
+    assert len(cluster.patches) == 3
     stored = world.jobs.find("team", "job").content["status"]
     world.jobs.apply("MODIFIED", {**made.job(parameters="3B", generation=2), "status": stored})
     controller.job_changed(("team", "job"))
