@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -108,9 +109,13 @@ def job(name, *, observed=None, need=(14, 18, 22), namespace="team", task=None, 
     }  # fmt: skip
 
 
-def observed(gib, kind="used", since="2027-01-14T08:00:00Z", last="2027-01-15T07:00:00Z"):
-    seen = {"kind": kind, "sampledMax": f"{gib}Gi", "source": "DCGM", "errorPercent": 0, "lastSample": last}
-    return {"pods": 1, "since": since, "kinds": [seen]}
+def observed(gib, kind="used", since=None, last=None):
+    seen = {"kind": kind, "sampledMax": f"{gib}Gi", "source": "DCGM", "errorPercent": 0, "lastSample": last or ago(0)}
+    return {"pods": 1, "since": since or ago(23), "kinds": [seen]}
+
+
+def ago(hours):
+    return datetime.fromtimestamp(NOW - hours * 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def cluster(server, *jobs, pods=()):
@@ -147,6 +152,17 @@ def test_without_prometheus_the_status_says_what_was_used(server):
     assert role["running"] == [{"gpuClass": "nvidia-a100-80gb", "gpus": 1}]
     assert [item["finding"] for item in role["findings"]] == ["GPUTooLarge"]
     assert role["smaller"]["gpuClass"] == "nvidia-l4"
+
+
+@pytest.mark.parametrize(("state", "told"), [("True", True), ("Unknown", False)])
+def test_a_figure_that_has_not_changed_since_its_first_minutes_counts_while_use_is_seen(server, state, told):
+    """The controller writes changes of 2 % only: a job at its plateau has an old last sample."""
+    stored = job("tune", observed=observed(16, since=ago(10), last=ago(9.9)))
+    stored["status"]["conditions"] = [{"type": "UsageObserved", "status": state}]
+    cluster(server, stored, pods=[pod("p", "tune", "big")])
+    (role,) = record(server)["roles"]
+    assert bool(role["findings"]) is told
+    assert ("9.9h ago" in run(server).stdout) is not told
 
 
 def test_prometheus_says_what_was_used_and_when(server):

@@ -90,6 +90,23 @@ def test_times_that_cannot_be_read_are_unknown():
     assert (actual.since, actual.last, actual.seconds) == (None, None, 0)
 
 
+def test_what_was_told_before_holds_while_the_controller_goes_on_to_see_use():
+    started = recorded.actual_of({"observed": SEEN}, fills_the_card=False)
+    actual = recorded.actual_of({"observed": SEEN}, fills_the_card=False, now=started.since + 7200)
+    assert (actual.seconds, actual.last, actual.until) == (7200, started.last, started.since + 7200)
+
+
+def test_what_was_told_of_pods_that_are_gone_is_as_old_as_it_is():
+    gone = {"observed": {**SEEN, "pods": 0}}
+    actual = recorded.actual_of(gone, fills_the_card=False, now=4e9)
+    assert (actual.holds, actual.until) == (None, actual.last)
+
+
+@pytest.mark.parametrize(("state", "holds"), [("True", True), ("Unknown", False)])
+def test_use_is_seen_where_the_condition_says_so(state, holds):
+    assert recorded.goes_on({"conditions": [{"type": "UsageObserved", "status": state}]}) is holds
+
+
 @pytest.mark.parametrize(
     ("state", "kind", "holds"),
     [("True", "MemoryExhausted", True), ("False", "MemoryExhausted", False), ("True", "Fits", False)],

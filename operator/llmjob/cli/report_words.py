@@ -89,8 +89,7 @@ def actual(role: Role, report: Report) -> str:
     found = role.actual
     if found is None:
         return f"? ({gib(role.used)} used)" if role.used else "?"
-    old = found.last is not None and report.at - found.last > _OLD
-    age = f" ({span(report.at - found.last)} ago)" if old and found.last is not None else ""
+    age = f" ({span(report.at - found.until)} ago)" if found.until and report.at - found.until > _OLD else ""
     return f"{gib(found.peak)}{' needed' if found.kind is Kind.NEED else ''}{age}"
 
 

@@ -50,8 +50,16 @@ def usable_of(role: Object, gpu_class: str | None) -> int | None:
     return next((amount for item in judged if (amount := _amount(item.get("usable")))), None)
 
 
-def actual_of(role: Object, *, fills_the_card: bool) -> Actual | None:
-    """The use that compares with the prediction: what it needs, else what it uses unless its engine fills the card."""
+def goes_on(status: Object) -> bool:
+    """Whether the controller sees use now: it writes only what changed, so an old figure may still be the highest."""
+    return _holds(status, Condition.USAGE_OBSERVED)
+
+
+def actual_of(role: Object, *, fills_the_card: bool, now: float | None = None) -> Actual | None:
+    """The use that compares with the prediction: what it needs, else what it uses unless its engine fills the card.
+
+    `now` (Unix seconds) is given where the controller goes on to see use.
+    """
     observed = role.get("observed")
     if not isinstance(observed, Mapping):
         return None
@@ -65,6 +73,7 @@ def actual_of(role: Object, *, fills_the_card: bool) -> Actual | None:
                 source=Source.STATUS,
                 since=_moment(observed.get("since")),
                 last=_moment(seen.get("lastSample")),
+                holds=now if observed.get("pods") else None,
             )
     return None
 
@@ -78,10 +87,11 @@ def used_of(role: Object) -> int | None:
 
 def exhausted(status: Object) -> bool:
     """Whether the job ran out of GPU memory."""
-    return any(
-        item.get("type") == Condition.MEMORY_EXHAUSTED and item.get("status") == "True"
-        for item in _objects(status.get("conditions"))
-    )
+    return _holds(status, Condition.MEMORY_EXHAUSTED)
+
+
+def _holds(status: Object, kind: Condition) -> bool:
+    return any(item.get("type") == kind and item.get("status") == "True" for item in _objects(status.get("conditions")))
 
 
 def _seen(observed: Object, kind: Kind) -> Object | None:

@@ -52,6 +52,7 @@ class Actual:
     """Memory of the fullest GPU that is comparable with the prediction, in bytes: the highest since `since`.
 
     `since` and `last` are the first and the last sample's Unix seconds, None where unknown; `course` may be empty.
+    `holds` is until when nothing higher was seen, where that is later than the last sample that was told.
     """
 
     kind: Kind
@@ -59,12 +60,18 @@ class Actual:
     source: Source
     since: float | None = None
     last: float | None = None
+    holds: float | None = None
     course: tuple[Point, ...] = ()
+
+    @property
+    def until(self) -> float | None:
+        """To when it is known, in Unix seconds."""
+        return self.last if self.holds is None else self.holds
 
     @property
     def seconds(self) -> float:
         """How long it was observed, 0 where unknown."""
-        return max(0.0, self.last - self.since) if self.since is not None and self.last is not None else 0.0
+        return max(0.0, self.until - self.since) if self.since is not None and self.until is not None else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

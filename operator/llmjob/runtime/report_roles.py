@@ -22,8 +22,12 @@ from llmjob.workloads.request import AnyRequest, Request
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What Prometheus says: the comparable use, and the fullest GPU's bytes, by role; empty where it says nothing."""
+    """What Prometheus says: the comparable use, and the fullest GPU's bytes, by role; empty where it says nothing.
 
+    `at` is the moment of the report, in Unix seconds.
+    """
+
+    at: float
     actual: Mapping[RoleKey, Actual] = field(default_factory=dict)
     used: Mapping[RoleKey, int] = field(default_factory=dict)
 
@@ -52,7 +56,8 @@ def _role(
     name = min(pods, key=lambda item: _size(item, classes), default=recorded.reference_class(written))
     gpu_class = classes.get(name) if name else None
     per_pod = (request.gpus_per_pod if request else None) or 1
-    actual = use.actual.get(key) or recorded.actual_of(written, fills_the_card=_fills(request, gpu_class))
+    now = use.at if recorded.goes_on(status) else None
+    actual = use.actual.get(key) or recorded.actual_of(written, fills_the_card=_fills(request, gpu_class), now=now)
     usable = gpu_class.usable.lower if gpu_class and gpu_class.usable else recorded.usable_of(written, name)
     return Role(
         namespace=key[0],

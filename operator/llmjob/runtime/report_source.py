@@ -67,7 +67,7 @@ async def _read(cluster: Cluster, own: str, scope: Scope, now: float) -> Report:
     source, notes = Source.PROMETHEUS if scope.prometheus else Source.STATUS, found.notes
     if isinstance(use, PrometheusError):
         notes.append(f"Prometheus gave no use, the jobs' status is shown instead: {use}")
-        use, source = Use(), Source.STATUS
+        use, source = Use(now), Source.STATUS
     elif isinstance(use, BaseException):
         raise use
     elif scope.prometheus and not use.actual:
@@ -76,7 +76,7 @@ async def _read(cluster: Cluster, own: str, scope: Scope, now: float) -> Report:
             "(prometheusRule.enabled) and the exporters scraped? The jobs' status is shown instead"
         )
         source = Source.STATUS
-    return await asyncio.to_thread(_report, found, use, namespace, now, scope.window, source)
+    return await asyncio.to_thread(_report, found, use, namespace, scope.window, source)
 
 
 async def _read_cluster(cluster: Cluster, namespace: str | None, stated: str | None) -> _Cluster:
@@ -115,7 +115,7 @@ def _running(pods: list[Object], world: World) -> dict[RoleKey, Counter[str]]:
 
 async def _read_use(scope: Scope, namespace: str | None, now: float) -> Use:
     if scope.prometheus is None:
-        return Use()
+        return Use(now)
     step = max(1.0, scope.window / course.POINTS)
     start = now - scope.window
     async with Prometheus(scope.prometheus) as prometheus:
@@ -125,10 +125,10 @@ async def _read_use(scope: Scope, namespace: str | None, now: float) -> Use:
                 for rule in (course.COMPARED, course.NEEDED, course.USED)
             )
         )
-    return Use(course.actuals(compared, needed, start=start, end=now, step=step), course.highest(used))
+    return Use(now, course.actuals(compared, needed, start=start, end=now, step=step), course.highest(used))
 
 
-def _report(found: _Cluster, use: Use, namespace: str | None, now: float, window: float, source: Source) -> Report:
+def _report(found: _Cluster, use: Use, namespace: str | None, window: float, source: Source) -> Report:
     fleet = found.world.fleet
     gpus = fleet.gpus()
     roles = [role for seen in found.world.jobs for role in roles_of_job(seen, found.running, use, fleet)]
@@ -136,4 +136,4 @@ def _report(found: _Cluster, use: Use, namespace: str | None, now: float, window
         ClassMemory(name=item.name, usable=item.usable.lower if item.usable else None, gpus=gpus.get(item.name, 0))
         for item in fleet.classes()
     ]
-    return make_report(roles, memory, namespace=namespace, at=now, window=window, source=source, notes=found.notes)
+    return make_report(roles, memory, namespace=namespace, at=use.at, window=window, source=source, notes=found.notes)
