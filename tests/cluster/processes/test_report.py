@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from controlplane.exporters import DCGM, Server, devices, measured
 from controlplane.monitoring import Monitoring, Target
@@ -15,6 +16,7 @@ from observability.rules import rules
 from tests.cluster.processes.test_scraped import processes
 
 MIB = 2**20
+COMPLETE = {"inventory": {"complete": True}}
 COMMAND = str(Path(sys.executable).parent / "llmjob")
 
 
@@ -28,7 +30,7 @@ def report(running: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 def test_predicted_against_actual_live_and_a_smaller_gpu_that_would_do(
-    running: Any, space: Callable[..., str], report: Any, tmp_path: Path
+    running: Any, space: Callable[..., str], report: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     place = space("warn")
     # Measured with 18.2 GiB at the most: an L4 holds it, the A100 that it runs on is four times as large.
@@ -52,6 +54,9 @@ def test_predicted_against_actual_live_and_a_smaller_gpu_that_would_do(
         ) as prometheus,
     ):
         url = prometheus.url
+        asking = {"url": url, "interval": "1s", "statusInterval": "1s"}
+        request.addfinalizer(lambda: running.set_settings(yaml.safe_dump(COMPLETE)))
+        running.set_settings(yaml.safe_dump({**COMPLETE, "prometheus": asking}))
         asked = ("-n", place, "--prometheus", url, "--since", "1m")
         prometheus.wait_for(f'llmjob:gpu_memory_compared_bytes:max{{namespace="{place}"}} == {peak}')
 
@@ -70,8 +75,11 @@ def test_predicted_against_actual_live_and_a_smaller_gpu_that_would_do(
         assert role["smaller"]["gpuClass"] == "nvidia-l4"
         assert f"{place}/sft" in report(*asked).stdout
         assert "<polyline" in report(*asked, "-o", "html").stdout
+        running.eventually(lambda: "observed" in running.job(place, "sft")["status"]["roles"][0], 60)
     gone = report(*asked, "-o", "json")
     assert "warning: Prometheus gave no use" in gone.stderr
     fallen = json.loads(gone.stdout)
     assert fallen["source"] == "Status"
-    assert fallen["roles"][0]["predicted"] == role["predicted"]
+    [told] = fallen["roles"]
+    assert told["predicted"] == role["predicted"]
+    assert (told["actual"]["sampledMax"], told["actual"]["source"]) == (peak, "Status")
