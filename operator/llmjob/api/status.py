@@ -108,7 +108,7 @@ class RoleStatus(ApiModel):
 class ConditionStatus(ApiModel):
     """A condition, as metav1.Condition."""
 
-    type: Short = Field(description="Estimated, Fits, UsageObserved.")
+    type: Short = Field(description="Estimated, Fits, UsageObserved, MemoryExhausted.")
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: Short = Field(description="Why, in one CamelCase word.")
     message: Annotated[str, Field(max_length=4096)] = Field(description="Why, in words.")
@@ -123,4 +123,4 @@ class Status(ApiModel):
     summary: Summary | None = stated("What the columns print.")
     model: ModelStatus | None = stated("Which model was found.")
     roles: Annotated[list[RoleStatus], Field(max_length=4)] | None = stated("Each role's estimate and verdict.")
-    conditions: Annotated[list[ConditionStatus], Field(max_length=8)] | None = stated("Estimated and Fits.")
+    conditions: Annotated[list[ConditionStatus], Field(max_length=8)] | None = stated("What holds of it, each by its type.")
