@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from controlplane import bubblewrap
+from controlplane.kubelet.image import Image, own
 from controlplane.ports import service_network
 from controlplane.process import Process
 from controlplane.sandbox import Sandbox
@@ -18,8 +19,8 @@ _ENVIRONMENT: Final = ("PATH", "LANG", "TZ")
 class NodeAgent:
     """Runs `python -m controlplane.kubelet`; its pods end with it."""
 
-    def __init__(self, directory: Path, kubeconfig: Path) -> None:
-        """Start it.
+    def __init__(self, directory: Path, kubeconfig: Path, image: Image | None = None) -> None:
+        """Start it; what runs as the operator's image is `image`, else the environment that runs us.
 
         Raises:
             MissingBinaries: where there is no bubblewrap.
@@ -33,6 +34,7 @@ class NodeAgent:
         command = [
             sys.executable, "-m", "controlplane.kubelet", "--kubeconfig", str(kubeconfig),
             "--directory", str(directory), "--bwrap", str(bwrap), "--network", network,
+            "--image", (image or own()).to_json(),
         ]  # fmt: skip
         kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         environment = {**kept, "PYTHONPATH": str(ROOT.parent)}
@@ -45,10 +47,14 @@ class NodeAgent:
             for path in sorted(self.directory.glob(f"*_{pod}/{container}.log"))
         )
 
-    def signal(self, pod: str, container: str, number: signal.Signals) -> None:
-        """Send a container's process 1 a signal, as the kernel or an administrator on the node might."""
+    def pid(self, pod: str, container: str) -> int:
+        """The id, on this machine, of a container's process; of its last one where none runs."""
         [told] = self.directory.glob(f"*_{pod}/{container}.pid")
-        os.kill(int(told.read_text(encoding="utf-8")), number)
+        return int(told.read_text(encoding="utf-8"))
+
+    def signal(self, pod: str, container: str, number: signal.Signals) -> None:
+        """Send a container's process a signal, as the kernel or an administrator on the node might."""
+        os.kill(self.pid(pod, container), number)
 
     def stop(self) -> None:
         """Kill it, and with it every container."""

@@ -16,6 +16,7 @@ from controlplane.certificates import Authority, write_private, write_service_ac
 from controlplane.client import Client
 from controlplane.commands import Layout
 from controlplane.kubelet import node
+from controlplane.kubelet.image import Image
 from controlplane.node_agent import NodeAgent
 from controlplane.ports import free_ports, service_network
 from controlplane.process import Process, ProcessFailed, wait_until
@@ -142,10 +143,13 @@ class ControlPlane:
         waiting = (self.etcd, self.api_server)
         wait_until(lambda: self.client.exists("/readyz"), "a ready kube-apiserver", waiting, START_SECONDS)
 
-    def node_agent(self) -> NodeAgent:
-        """The node on which pods really run; registered at the first call. Raises what NodeAgent raises."""
+    def node_agent(self, image: Image | None = None) -> NodeAgent:
+        """The node on which pods really run; registered at the first call. Raises what NodeAgent raises.
+
+        The first call may say what runs there as the operator's image; else it is the environment that runs us.
+        """
         if self._agent is None:
-            self._agent = NodeAgent(self.layout.directory / "node", self.layout.kubeconfig(node.USER))
+            self._agent = NodeAgent(self.layout.directory / "node", self.layout.kubeconfig(node.USER), image)
             ready = f"/api/v1/nodes/{node.NAME}"
             waiting = (self._agent.process,)
             wait_until(lambda: self.client.exists(ready), "the node agent's Node", waiting, START_SECONDS)

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from controlplane.kubelet import image
 from controlplane.kubelet.api import MERGE_PATCH, ApiError, Object, connect
 from controlplane.kubelet.host import Host
+from controlplane.kubelet.image import Image, from_json
 from controlplane.kubelet.node import NAME, lease, node, status
 from controlplane.kubelet.pod import Pod
 from controlplane.kubelet.service_proxy import ServiceProxy, endpoints
@@ -104,7 +104,7 @@ def _moment() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-async def main(kubeconfig: Path, directory: Path, bwrap: Path, network: str) -> None:
+async def main(kubeconfig: Path, directory: Path, bwrap: Path, network: str, image: Image) -> None:
     config = json.loads(kubeconfig.read_text(encoding="utf-8"))  # noqa: ASYNC240, before anything runs
     async with (
         connect(config) as api,
@@ -113,7 +113,7 @@ async def main(kubeconfig: Path, directory: Path, bwrap: Path, network: str) -> 
         server = urlsplit(api.server)
         variables = {"KUBERNETES_SERVICE_HOST": str(server.hostname), "KUBERNETES_SERVICE_PORT": str(server.port)}
         host = Host(
-            api=api, session=session, sandbox=Sandbox.find(bwrap), image=image.own(), directory=directory,
+            api=api, session=session, sandbox=Sandbox.find(bwrap), image=image, directory=directory,
             variables=variables,
         )  # fmt: skip
         await Agent(host, network).run()
@@ -124,6 +124,7 @@ if __name__ == "__main__":
     for flag in ("--kubeconfig", "--directory", "--bwrap"):
         parser.add_argument(flag, type=Path, required=True)
     parser.add_argument("--network", required=True, help="the first three numbers of the pods' addresses (127.x.y)")
+    parser.add_argument("--image", type=from_json, required=True, help="what the operator's image is, JSON")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(main(options.kubeconfig, options.directory, options.bwrap, options.network))
+    asyncio.run(main(options.kubeconfig, options.directory, options.bwrap, options.network, options.image))

@@ -44,7 +44,7 @@ class Host:
         fs_group = pod["spec"].get("securityContext", {}).get("fsGroup")
         groups = () if fs_group is None else (int(fs_group),)
         known = {**pod, "status": {**pod.get("status", {}), "podIP": address}}
-        variables = environment(known, spec, {"PATH": self.image.path, "HOSTNAME": name, **self.variables})
+        variables = environment(known, spec, {**self.image.variables, "HOSTNAME": name, **self.variables})
         etc = write_etc(directory / "etc", hostname=name, address=address, users={0: "root", user: "nonroot"})
         mounts = (*self.image.mounts, *etc, *volumes.mounts(spec))
         command = [expanded(word, variables) for word in (*spec.get("command", []), *spec.get("args", []))]

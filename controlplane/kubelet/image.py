@@ -1,7 +1,9 @@
-"""What stands in for the operator's image: a Python and the environment in which llmjob is installed."""
+"""What the operator's image is on this node: directories of the machine, and variables."""
 
+import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,23 +14,17 @@ from controlplane.sandbox import Mount
 NAME: Final = "llmjob-operator"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An environment of Python, seen at its own path inside; /usr is every sandbox's."""
+    """By their paths inside the directories that it has beside every sandbox's /usr; its variables, PATH among them."""
 
-    environment: Path
+    directories: Mapping[str, Path]
+    variables: Mapping[str, str]
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
-        """The environment, and the Python that it was made of where that is not below /usr."""
-        python = Path(os.path.realpath(self.environment / "bin" / "python")).parents[1]
-        paths = [self.environment] if python.is_relative_to("/usr") else [python, self.environment]
-        return tuple(Mount(target=str(path), source=path) for path in paths)
-
-    @property
-    def path(self) -> str:
-        """PATH in the image."""
-        return f"{self.environment / 'bin'}:/usr/local/bin:/usr/bin"
+        """Its directories, for a sandbox."""
+        return tuple(Mount(target=target, source=source) for target, source in self.directories.items())
 
     def check(self, name: str) -> None:
         """Raise Unsupported where a container asks for another image."""
@@ -36,7 +32,25 @@ class Image:
         if repository != NAME:
             raise Unsupported(f"image {name!r}: this node has {NAME} only")
 
+    def to_json(self) -> str:
+        """For `from_json` of another process."""
+        directories = {target: str(source) for target, source in self.directories.items()}
+        return json.dumps({"directories": directories, "variables": dict(self.variables)})
+
+
+def from_json(text: str) -> Image:
+    """What `to_json` wrote."""
+    found = json.loads(text)
+    directories = {target: Path(source) for target, source in found["directories"].items()}
+    return Image(directories=directories, variables=found["variables"])
+
 
 def own() -> Image:
-    """The environment that runs us."""
-    return Image(Path(sys.prefix))
+    """The environment that runs us and in which llmjob is installed, and its Python where that is not below /usr."""
+    environment = Path(sys.prefix)
+    python = Path(os.path.realpath(environment / "bin" / "python")).parents[1]
+    paths = [environment] if python.is_relative_to("/usr") else [python, environment]
+    return Image(
+        directories={str(path): path for path in paths},
+        variables={"PATH": f"{environment / 'bin'}:/usr/local/bin:/usr/bin"},
+    )

@@ -1,10 +1,8 @@
-"""The image, built as the Dockerfile says, run as a container runs it: both processes on the real control plane."""
+"""The image, built as the Dockerfile says, run as a container runs it, and as the chart says on the real control plane."""
 
 import re
 import shutil
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from email.parser import HeaderParser
 from importlib.util import cache_from_source
@@ -15,11 +13,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from controlplane import bubblewrap
-from controlplane.ports import free_ports
-from controlplane.process import Process, wait_until
-from controlplane.sandbox import Mount, Sandbox
+from controlplane.installation import NAMESPACE, RELEASE, Installation
+from controlplane.kubelet import image as kubelet
+from controlplane.sandbox import Sandbox
 from controlplane.start import ControlPlane
-from llmjob.api.crd import crd_yaml
 from tests.image import builder
 from tests.image.builder import LINKER, Image
 from tests.image.dockerfile import ROOT
@@ -98,9 +95,9 @@ def test_the_standard_library_that_a_start_imports_is_compiled(image: Image) -> 
 
 
 def test_its_size_is_what_the_documentation_says(image: Image) -> None:
+    [said] = re.findall(r"`/opt/llmjob` has (\d+) MiB", (ROOT / "docs" / "image.md").read_text())
     size = builder.size(image.root / "opt")
-    print(f"/opt/llmjob: {size / MiB:.0f} MiB")  # noqa: T201, shown with -s
-    assert size < 220 * MiB
+    assert size == pytest.approx(int(said) * MiB, rel=0.05), f"{size / MiB:.0f} MiB"
 
 
 def test_the_command_says_its_version(image: Image) -> None:
@@ -114,41 +111,20 @@ def test_estimates_work_without_a_home_a_cluster_or_a_writable_root(image: Image
     assert '"parameters": 7615616512' in done.stdout
 
 
-def test_both_processes_become_ready_on_the_cluster(image: Image, control_plane: ControlPlane, tmp_path: Path) -> None:
-    files = tmp_path / "files"
-    files.mkdir()
-    control_plane.authority.write_server(files / "tls.crt", files / "tls.key", ("127.0.0.1",))
-    shutil.copy(control_plane.kubeconfig, files / "kubeconfig")
-    for path in (files, *files.iterdir()):
-        path.chmod(0o755)
-    # Under helm's name, so that whoever installs the chart here afterwards finds no conflict.
-    apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=helm", "-f", "-")
-    control_plane.kubectl(*apply, stdin=crd_yaml())
-    admission, webhook_metrics, controller_metrics = free_ports(3)
-    common = ["--kubeconfig", "/files/kubeconfig", "--host", "127.0.0.1", "--metrics-port"]
-    tls = ["--port", str(admission), "--tls-cert", "/files/tls.crt", "--tls-key", "/files/tls.key"]
-    commands = {
-        webhook_metrics: ["webhook", *common, str(webhook_metrics), *tls],
-        controller_metrics: ["controller", *common, str(controller_metrics)],
-    }
-    mounts = (Mount(target="/files", source=files),)
-    environment = {**LINKER, **image.stage.environment}
-    processes = {
-        port: Process(command[0], image.command(command, mounts), tmp_path / f"{command[0]}.log", environment)
-        for port, command in commands.items()
-    }
-    try:
-        for port, process in processes.items():
-            wait_until(lambda port=port: ready(port), f"a ready {process.name}", (process,), 60)  # type: ignore[misc]
-        assert "Traceback" not in "".join(process.tail(1000) for process in processes.values())
-    finally:
-        for process in processes.values():
-            process.kill()
-
-
-def ready(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
+def test_the_chart_s_pods_and_its_test_run_from_it(image: Image) -> None:
+    """The chart's commands are on the image's PATH, its user and mounts suit it, and admission answers."""
+    inside = kubelet.Image(
+        directories={f"/{name}": image.root / name for name in ("usr/local", "opt")},
+        variables={**LINKER, **image.stage.environment},
+    )
+    with ControlPlane.start() as control_plane:
+        agent = control_plane.node_agent(inside)
+        release = Installation(control_plane, {"inventory": {"complete": True}})
+        release.install()
+        for component in ("webhook", "controller"):
+            for replica in release.replicas(component):
+                words = Path(f"/proc/{agent.pid(replica.name, component)}/cmdline").read_text().split("\0")
+                assert words[:3] == ["/opt/llmjob/bin/python", "/opt/llmjob/bin/llmjob", component]
+        assert "Traceback" not in release.tail()
+        assert "Succeeded" in control_plane.helm("test", RELEASE, "--namespace", NAMESPACE).stdout
+        assert "Admission answers (201): " in agent.log(f"{RELEASE}-test", "test")

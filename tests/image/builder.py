@@ -32,7 +32,7 @@ class Image:
     stage: Stage
     sandbox: Sandbox
 
-    def command(self, arguments: list[str], mounts: tuple[Mount, ...] = ()) -> list[str]:
+    def command(self, arguments: list[str]) -> list[str]:
         """The command line that runs the image as a container: its user, a read-only root, /tmp empty."""
         user, group = (int(number) for number in self.stage.user.split(":"))
         own = (
@@ -41,7 +41,7 @@ class Image:
             Mount(target="/tmp"),
         )
         command = [self.executable(self.stage.entrypoint[0]), *self.stage.entrypoint[1:], *arguments]
-        return self.sandbox.command(command, user=user, group=group, hostname="image", mounts=(*own, *mounts))
+        return self.sandbox.command(command, user=user, group=group, hostname="image", mounts=own)
 
     def executable(self, name: str) -> str:
         """Where PATH of the image has it."""
