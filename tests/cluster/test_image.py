@@ -1,4 +1,4 @@
-"""The image, built as the Dockerfile says, run as a container runs it, and as the chart says on the real control plane."""
+"""The image, built as the Dockerfile says, run as a container runs it, and by the chart on the real control plane."""
 
 import re
 import shutil

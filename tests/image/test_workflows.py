@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from controlplane.tools import KUBERNETES_VERSIONS
+from controlplane.tools import HELM, KUBERNETES_VERSIONS
 from tests.image import dockerfile
 from tests.image.dockerfile import ROOT
 
@@ -139,6 +139,23 @@ def test_the_image_is_built_on_the_base_s_digest_with_sbom_and_provenance_and_si
     assert given == known
     sign = 'cosign sign --yes "$REGISTRY/llmjob-operator@$DIGEST"'
     assert script("release", "image", "Sign") == sign
+
+
+def test_what_was_pushed_runs_by_its_digest_before_it_is_signed() -> None:
+    name = "What was pushed runs as the chart runs it"
+    text = script("release", "image", name)
+    assert '"$REGISTRY/llmjob-operator@$DIGEST"' in text
+    assert {'"--read-only"', '"--cap-drop"'} <= set(text.replace("(", " ").split())
+    order = [step.get("name") for step in steps("release", "image")]
+    assert order.index(name) < order.index("Sign")
+
+
+def test_the_chart_is_packaged_by_the_helm_that_the_tests_use() -> None:
+    name = "Helm of the version that the tests use"
+    assert f"cd {HELM.directory.relative_to(ROOT)} &&" in script("release", "chart", name)
+    assert HELM.packages["helm"] in script("release", "chart", name)
+    order = [step.get("name") for step in steps("release", "chart")]
+    assert order.index(name) < order.index("Package and push")
 
 
 def test_no_registry_is_named() -> None:
