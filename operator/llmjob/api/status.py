@@ -123,4 +123,4 @@ class Status(ApiModel):
     summary: Summary | None = stated("What the columns print.")
     model: ModelStatus | None = stated("Which model was found.")
     roles: Annotated[list[RoleStatus], Field(max_length=4)] | None = stated("Each role's estimate and verdict.")
-    conditions: Annotated[list[ConditionStatus], Field(max_length=8)] | None = stated("What holds of it, each by its type.")
+    conditions: Annotated[list[ConditionStatus], Field(max_length=8)] | None = stated("What holds of it, by type.")
