@@ -11,9 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from llmjob.runtime import processes
-from llmjob.runtime.access import Access
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -123,14 +120,3 @@ def test_a_port_that_is_taken_ends_the_process_with_69_and_is_named(kubeconfig):
         )  # fmt: skip
     assert code == 69
     assert f"cannot listen on 127.0.0.1, port {port}" in json.loads(said)["message"]
-
-
-def test_an_error_of_the_system_is_not_taken_for_a_port(monkeypatch):
-    monkeypatch.setattr(processes, "find_access", lambda _: Access(server="http://127.0.0.1:9"))
-    monkeypatch.setattr(processes, "_log_lines", lambda _: None)
-
-    async def process(_: Access, __: processes.Stop) -> None:
-        raise PermissionError("bug")
-
-    with pytest.raises(PermissionError):
-        processes._run(process, None, "text")
