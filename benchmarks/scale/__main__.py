@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scale [--nodes N] [-o table|json]`: cold starts in an empty and in a large cluster."""
+"""`python -m benchmarks.scale [--nodes N] [-o table|json]`: cold starts of a release, in an empty and a large cluster."""
 
 import argparse
 import json
@@ -8,9 +8,10 @@ from dataclasses import asdict
 from benchmarks.scale import large_cluster
 from benchmarks.scale.cold_start import ColdStart, measure
 from benchmarks.scale.report import render
+from controlplane.installation import Installation
 from controlplane.process import ProcessFailed
-from controlplane.start import ControlPlane
-from llmjob.api.crd import crd_yaml
+from controlplane.sandbox import CannotSandbox
+from controlplane.start import CommandFailed, ControlPlane
 
 PROCESSES = ("webhook", "controller")
 
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--nodes must be at least 1")
     try:
         node_bytes, found = run(asked.nodes)
-    except ProcessFailed as error:
+    except (CannotSandbox, CommandFailed, ProcessFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if asked.output == "json":
@@ -37,15 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(nodes: int) -> tuple[int, dict[str, tuple[ColdStart, ColdStart]]]:
-    """The bytes of a node; for each process its start without nodes and with that many."""
+    """The bytes of a node; for each process its start in a pod of a release, without GPU nodes and with that many."""
     with ControlPlane.start() as control_plane:
-        control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=crd_yaml())
-        control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/llmjobs.llmjob.dev")
+        release = Installation(control_plane, {}, {"webhook": {"replicas": 1}})
+        release.install()
         # Nobody sends these nodes' heartbeats, and nobody shall mark them for it while we measure.
         control_plane.controller_manager.stop()
-        empty = {name: measure(control_plane, name) for name in PROCESSES}
+        empty = {name: measure(release, name) for name in PROCESSES}
         node_bytes = large_cluster.add(control_plane.client, nodes)
-        return node_bytes, {name: (empty[name], measure(control_plane, name)) for name in PROCESSES}
+        return node_bytes, {name: (empty[name], measure(release, name)) for name in PROCESSES}
 
 
 if __name__ == "__main__":
