@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from llmjob.cli.controller import command
 from llmjob.runtime import processes
-from llmjob.runtime.certificates import Order
-from llmjob.runtime.webhook_configurations import Endpoint
+from llmjob.runtime.certificates.configurations import Endpoint
+from llmjob.runtime.certificates.keeper import Order
 
 SECRET = ("--certificate-secret", "system/tls")
 SERVICE = ("--webhook-service", "system/hook")

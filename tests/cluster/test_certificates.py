@@ -21,7 +21,7 @@ from controlplane.client import RequestFailed
 from controlplane.installation import HOST, NAMESPACE, RELEASE, Installation
 from controlplane.process import wait_until
 from controlplane.start import ControlPlane
-from llmjob.runtime.webhook_configurations import Endpoint, patch
+from llmjob.runtime.certificates.configurations import Endpoint, patch
 
 GROUP = "/apis/admissionregistration.k8s.io/v1"
 CONFIGURATIONS = tuple(

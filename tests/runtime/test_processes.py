@@ -95,12 +95,12 @@ WEBHOOK = (
     ("loop", "command"),
     [
         ("controller.Controller.run", ("controller",)),
-        ("tls.Certificate.watch", WEBHOOK),
+        ("certificates.tls.Certificate.watch", WEBHOOK),
         ("feed.Feed.keep_listing", WEBHOOK),
     ],
 )
 def test_a_loop_that_fails_ends_the_process_with_70(api_server, loop, command):
-    module, kind, method = loop.split(".")
+    module, kind, method = loop.rsplit(".", 2)
     broken = (
         f"from llmjob.cli.main import run\nfrom llmjob.runtime.{module} import {kind}\n"
         f"async def bad(*_):\n    raise RuntimeError('a bug')\n"

@@ -8,7 +8,7 @@ import click
 from llmjob.cli.processes import process_options
 
 if TYPE_CHECKING:
-    from llmjob.runtime.certificates import Order
+    from llmjob.runtime.certificates.keeper import Order
 
 # A mounted Secret takes a minute or two to reach the webhook; what is shorter than an hour is for trying it out.
 _SHORTEST: Final = 30.0
@@ -35,8 +35,8 @@ class _Host(click.ParamType[str]):
     name = "host"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from llmjob.runtime.certificates.configurations import canonical  # noqa: PLC0415
         from llmjob.runtime.paths import LONGEST_SUBDOMAIN, is_name  # noqa: PLC0415, slow to import
-        from llmjob.runtime.webhook_configurations import canonical  # noqa: PLC0415
 
         host = canonical(value.strip("[]"))
         if not (is_name(host, LONGEST_SUBDOMAIN) or _is_address(host)):
@@ -133,8 +133,8 @@ def command(
 def _order(secret: tuple[str, str], service: tuple[str, str] | None, host: str | None, validity: float) -> "Order":
     from datetime import timedelta  # noqa: PLC0415
 
-    from llmjob.runtime.certificates import Order  # noqa: PLC0415
-    from llmjob.runtime.webhook_configurations import Endpoint  # noqa: PLC0415
+    from llmjob.runtime.certificates.configurations import Endpoint  # noqa: PLC0415
+    from llmjob.runtime.certificates.keeper import Order  # noqa: PLC0415
 
     endpoint = Endpoint(service=service, host=host)
     return Order(secret=secret, endpoint=endpoint, validity=timedelta(seconds=validity))

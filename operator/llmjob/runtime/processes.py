@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from llmjob.runtime.access import Access
 from llmjob.runtime.admission import Admission
+from llmjob.runtime.certificates.tls import Certificate
 from llmjob.runtime.cluster import Cluster, Object
 from llmjob.runtime.controller import Controller
 from llmjob.runtime.events import Events
@@ -31,13 +32,12 @@ from llmjob.runtime.operate import operate
 from llmjob.runtime.pod_view import PodView, joined
 from llmjob.runtime.server import FAREWELL, admission_application, health_application, listening
 from llmjob.runtime.settings_feed import SettingsFeed
-from llmjob.runtime.tls import Certificate
 from llmjob.runtime.usage import ActualUse
 from llmjob.runtime.views import JobView, NodeView
 from llmjob.runtime.world import FindJob, World
 
 if TYPE_CHECKING:
-    from llmjob.runtime.certificates import Order
+    from llmjob.runtime.certificates.keeper import Order
 
 _log: Final = logging.getLogger("llmjob")
 
@@ -131,7 +131,7 @@ def run_controller(
             metrics.register(ActualState(use.actual, lambda: use.successful))
             tasks: list[Callable[[], Awaitable[None]]] = [controller.run, use.run]
             if order is not None:
-                from llmjob.runtime.certificates import Certificates  # noqa: PLC0415, cryptography is slow to import
+                from llmjob.runtime.certificates.keeper import Certificates  # noqa: PLC0415, cryptography is slow to import
 
                 certificates = Certificates(order, cluster, Rotations(metrics))
                 metrics.register(CertificateState(lambda: certificates.expiry))

@@ -12,8 +12,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from llmjob.runtime.admission_review import Answer, BrokenReview, read_review
+from llmjob.runtime.certificates.tls import Certificate
 from llmjob.runtime.metrics import Admissions
-from llmjob.runtime.tls import Certificate
 
 BODY_LIMIT: Final = 8 * 1024 * 1024
 _DRAIN: Final = 10.0

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from llmjob.runtime.certificate_authority import Authority
-from llmjob.runtime.certificate_secret import Held, authority_data, authority_due, bundle, pair_data, pair_due
+from llmjob.runtime.certificates.authority import Authority
+from llmjob.runtime.certificates.secret import Held, authority_data, authority_due, bundle, pair_data, pair_due
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 VALIDITY = timedelta(days=90)

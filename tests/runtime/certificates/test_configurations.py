@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from llmjob.runtime.webhook_configurations import Endpoint, bundles, others, patch
+from llmjob.runtime.certificates.configurations import Endpoint, bundles, others, patch
 
 SERVICE = Endpoint(service=("llmjob-system", "llmjob-webhook"))
 OURS = {"service": {"namespace": "llmjob-system", "name": "llmjob-webhook", "path": "/v1/warn/pods/mutate"}}

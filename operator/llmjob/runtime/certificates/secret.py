@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from llmjob.runtime.certificate_authority import Authority, Pair, authorities_of, issued, names_of, pem_of
+from llmjob.runtime.certificates.authority import Authority, Pair, authorities_of, issued, names_of, pem_of
 
 CERTIFICATE: Final = "tls.crt"
 KEY: Final = "tls.key"

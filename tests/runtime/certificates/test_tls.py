@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from controlplane.certificates import Authority
-from llmjob.runtime.tls import Certificate
+from llmjob.runtime.certificates.tls import Certificate
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 from prometheus_client import CollectorRegistry
 
-from llmjob.runtime.certificate_authority import certificates_of
-from llmjob.runtime.certificates import Certificates, Order
+from llmjob.runtime.certificates.authority import certificates_of
+from llmjob.runtime.certificates.configurations import PATHS, Endpoint
+from llmjob.runtime.certificates.keeper import Certificates, Order
 from llmjob.runtime.cluster import ClusterError
 from llmjob.runtime.metrics import Rotations
-from llmjob.runtime.webhook_configurations import PATHS, Endpoint
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SECRETS = "/api/v1/namespaces/system/secrets"

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from controlplane import certificates as controlplane
-from llmjob.runtime.certificate_authority import (
+from llmjob.runtime.certificates.authority import (
     LIVES,
     Authority,
     Pair,

@@ -16,15 +16,16 @@ from typing import Final
 from cryptography import x509
 
 from llmjob.names import WEBHOOK_CONFIGURATION
-from llmjob.runtime import certificate_secret, webhook_configurations
-from llmjob.runtime.certificate_authority import pem_of
-from llmjob.runtime.certificate_plan import Plan, Trust, Word, due
-from llmjob.runtime.certificate_secret import Held
+from llmjob.runtime.certificates import configurations as webhook_configurations
+from llmjob.runtime.certificates import secret as certificate_secret
+from llmjob.runtime.certificates.authority import pem_of
+from llmjob.runtime.certificates.configurations import COLLECTIONS, PATHS, Endpoint
+from llmjob.runtime.certificates.plan import Plan, Trust, Word, due
+from llmjob.runtime.certificates.secret import Held
 from llmjob.runtime.cluster import Cluster, ClusterError, Object
 from llmjob.runtime.events import Events, Subject
 from llmjob.runtime.metrics import Rotations
 from llmjob.runtime.paths import secret_path, secrets_path
-from llmjob.runtime.webhook_configurations import COLLECTIONS, PATHS, Endpoint
 
 _log: Final = logging.getLogger(__name__)
 _PERIOD: Final = timedelta(minutes=1)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from llmjob.runtime.certificate_authority import Authority, Pair, authorities_of, certificates_of
-from llmjob.runtime.certificate_secret import (
+from llmjob.runtime.certificates.authority import Authority, Pair, authorities_of, certificates_of
+from llmjob.runtime.certificates.secret import (
     Held,
     authority_data,
     authority_due,
