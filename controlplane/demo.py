@@ -1,19 +1,20 @@
-"""The demonstration: a mixed fleet, the examples applied, what was steered and refused, and the same without us."""
+"""The demonstration: the examples on a mixed fleet; the same without us; predicted against actual use."""
 
 import json
-import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
 from controlplane import nodes
+from controlplane.act_three import ActThree
 from controlplane.guest import Guest
 from controlplane.guest_release import GuestRelease
 from controlplane.installation import NAMESPACE, Installation
-from controlplane.process import Process, ProcessFailed
+from controlplane.process import ProcessFailed
 from controlplane.report import Report
+from controlplane.scene import Cluster, Release, Scene
 from controlplane.start import ControlPlane
 from controlplane.tools import ROOT
 from controlplane.truth import PHYSICAL_ANNOTATION, Landing, landings
@@ -22,40 +23,14 @@ from controlplane.up import add_fleet, end_on_signals
 EXAMPLES: Final = ROOT.parent / "examples"
 TOO_LARGE: Final = EXAMPLES / "llama-405b-full.yaml"
 TOO_LARGE_POD: Final = EXAMPLES / "enforce" / "llama-405b-full-pod.yaml"
+JOBS: Final = tuple(file for file in sorted(EXAMPLES.glob("*.yaml")) if file != TOO_LARGE)
 BREAKDOWN: Final = EXAMPLES / "mistral-7b-lora.yaml"
 SETTINGS: Final = {"inventory": {"complete": True}}
 WITH, WITHOUT = "research", "without-llmjob"
-WAIT_SECONDS: Final = 60.0
 TOO_SMALL_SHARE: Final = 1 / 3
 IN_PODS: Final = "its pods run as the chart says, without rights on a read-only root"
 HERE: Final = "its webhook configurations; webhook and controller run on this machine"
 _EXIT_CODE_TOO_LARGE: Final = 2
-
-
-class Cluster(Protocol):
-    """Where it runs: a control plane of our own, or one that is there."""
-
-    @property
-    def kubeconfig(self) -> Path: ...
-
-    def kubectl(
-        self, *arguments: str, stdin: str | None = None, check: bool = True
-    ) -> subprocess.CompletedProcess[str]: ...
-
-
-class Release(Protocol):
-    """llmjob, installed there."""
-
-    @property
-    def processes(self) -> tuple[Process, ...]: ...
-
-    def install(self) -> None: ...
-
-    def uninstall(self) -> None: ...
-
-    def metrics_url(self, component: str) -> str: ...
-
-    def tail(self) -> str: ...
 
 
 def main(*, once: bool, kubeconfig: Path | None = None, real_nodes: bool = False) -> int:
@@ -76,7 +51,7 @@ def main(*, once: bool, kubeconfig: Path | None = None, real_nodes: bool = False
             f"Kubernetes runs at {control_plane.url} ({time.monotonic() - started:.1f} s); 12 GPU nodes by kwok:"
         )
         say_fleet(control_plane, report)
-        told(Demo(control_plane, report, lambda: Installation(control_plane, SETTINGS)), report, once=once)
+        told(Demo(control_plane, report, lambda settings: Installation(control_plane, settings)), report, once=once)
     return report.exit_code
 
 
@@ -88,17 +63,21 @@ def on_guest(report: Report, guest: Guest, *, once: bool) -> int:
         f"Kubernetes runs at {guest.url}; it must reach this machine at {guest.address}, for the webhook runs here and "
         "is called by URL. 12 GPU nodes by kwok:"
     )
-    release: GuestRelease | None = None
+    made: list[GuestRelease] = []
+
+    def release(settings: Mapping[str, object]) -> GuestRelease:
+        made.append(GuestRelease(guest, settings))
+        return made[-1]
+
     try:
         with guest:
-            release = made = GuestRelease(guest, SETTINGS)
             say_fleet(guest, report)
-            told(Demo(guest, report, lambda: made, installing=HERE), report, once=once)
+            told(Demo(guest, report, release, installing=HERE), report, once=once)
             report.title("Removing all that was made")
     finally:
         # Later than the webhook configurations, lest anybody's writes wait for it.
-        if release is not None:
-            release.stop()
+        for one in made:
+            one.stop()
     report.say("removed: nodes, namespaces, webhook configurations" + ("" if guest.had_crd else ", the CRD"))
     return report.exit_code
 
@@ -109,13 +88,14 @@ def say_fleet(cluster: Cluster, report: Report) -> None:
 
 def told(demo: "Demo", report: Report, *, once: bool) -> None:
     """The whole story; Ctrl-C after it is its end."""
-    demo.run()
-    report.summary()
-    if not once:
-        try:
-            demo.stay()
-        except KeyboardInterrupt:
-            report.say("stopped")
+    with demo.act_three:
+        demo.run()
+        report.summary()
+        if not once:
+            try:
+                demo.stay()
+            except KeyboardInterrupt:
+                report.say("stopped")
 
 
 def offline(report: Report) -> None:
@@ -132,51 +112,63 @@ def offline(report: Report) -> None:
 
 
 class Demo:
-    """The part on a cluster."""
+    """The part on a cluster; `release` makes a release with the operator's settings."""
 
     def __init__(
-        self, cluster: Cluster, report: Report, release: Callable[[], Release], *, installing: str = IN_PODS
+        self,
+        cluster: Cluster,
+        report: Report,
+        release: Callable[[Mapping[str, object]], Release],
+        *,
+        installing: str = IN_PODS,
     ) -> None:
-        self._cluster = cluster
-        self._report = report
+        self._cluster, self._report = cluster, report
+        self._scene = Scene(cluster, report)
         self._release, self._installing = release, installing
-        self._llmjob: Release | None = None
+        self.act_three = ActThree(self._scene, WITH)
 
     def run(self) -> None:
-        self._install()
+        self._install({})
         self._with_us()
         self._refusals()
         self._metrics()
         self._without_us()
+        self.act_three.run(self._install, JOBS)
 
     def stay(self) -> None:
-        """Install again, and wait for Ctrl-C."""
-        self._install()
-        assert self._llmjob is not None
+        """Wait for Ctrl-C."""
+        llmjob = self._installed
         self._report.say(
             f"export KUBECONFIG={self._cluster.kubeconfig}\n"
-            f"metrics: {self._llmjob.metrics_url('controller')} and {self._llmjob.metrics_url('webhook')}\n"
+            f"metrics: {llmjob.metrics_url('controller')} and {llmjob.metrics_url('webhook')}\n"
+            f"Prometheus: {self.act_three.url}\n"
             f"all stays up until Ctrl-C; try: kubectl get llmjobs -n {WITH}"
         )
         threading.Event().wait()
 
-    def _install(self) -> None:
+    @property
+    def _installed(self) -> Release:
+        assert self._scene.llmjob is not None
+        return self._scene.llmjob
+
+    def _install(self, settings: Mapping[str, object]) -> Release:
         self._report.title(f"helm install llmjob: {self._installing}")
-        self._llmjob = self._release()
+        self._scene.llmjob = release = self._release({**SETTINGS, **settings})
         started = time.monotonic()
-        self._llmjob.install()
+        release.install()
         self._report.say(f"ready after {time.monotonic() - started:.1f} s")
+        return release
 
     def _with_us(self) -> None:
         self._namespace(WITH, "warn")
         marker = ["apply", "--dry-run=server", "-n", WITH, "-f", str(TOO_LARGE)]
-        self._until(lambda: "Warning:" in self._kubectl(*marker).stderr, "the webhook to act")
+        self._scene.until(lambda: "Warning:" in self._scene.kubectl(*marker).stderr, "the webhook to act")
         self._report.title(f"kubectl apply -n {WITH} -f examples/ (enforcement: warn)")
-        applied = self._kubectl("apply", "-n", WITH, "-f", str(EXAMPLES))
+        applied = self._scene.kubectl("apply", "-n", WITH, "-f", str(EXAMPLES))
         self._report.say(applied.stdout + applied.stderr)
         self._report.expect(applied.returncode == 0, "under warn everything is allowed")
         self._report.expect("Warning:" in applied.stderr, "the 405B job gets its Warning")
-        self._until(lambda: self._all_judged(WITH), "the controller's verdicts on every job")
+        self._scene.until(lambda: self._all_judged(WITH), "the controller's verdicts on every job")
         self._report.title("kubectl get llmjobs")
         self._report.say(self._cluster.kubectl("get", "llmjobs", "-n", WITH).stdout)
         self._report.title("The breakdown of one estimate")
@@ -188,23 +180,22 @@ class Demo:
     def _refusals(self) -> None:
         """The job is there, made under warn: its pod is refused; deleted, it is refused when it is made anew."""
         self._report.title(f"kubectl label namespace {WITH} llmjob.dev/enforcement=enforce")
-        self._kubectl("label", "--overwrite", "namespace", WITH, "llmjob.dev/enforcement=enforce")
+        self._scene.kubectl("label", "--overwrite", "namespace", WITH, "llmjob.dev/enforcement=enforce")
         marker = ["apply", "--dry-run=server", "-n", WITH, "-f", str(TOO_LARGE_POD)]
-        self._until(lambda: self._kubectl(*marker).returncode != 0, "the webhook to enforce")
+        self._scene.until(lambda: self._scene.kubectl(*marker).returncode != 0, "the webhook to enforce")
         self._refused(TOO_LARGE_POD, "the bare pod of the 405B job")
-        deleted = self._kubectl("delete", "-n", WITH, "-f", str(TOO_LARGE))
+        deleted = self._scene.kubectl("delete", "-n", WITH, "-f", str(TOO_LARGE))
         self._report.say(f"$ kubectl delete -n {WITH} -f {TOO_LARGE.relative_to(ROOT.parent)}\n{deleted.stdout}")
         self._refused(TOO_LARGE, "the re-created 405B LLMJob")
 
     def _refused(self, file: Path, what: str) -> None:
-        answer = self._kubectl("apply", "-n", WITH, "-f", str(file))
+        answer = self._scene.kubectl("apply", "-n", WITH, "-f", str(file))
         self._report.say(f"$ kubectl apply -n {WITH} -f {file.relative_to(ROOT.parent)}\n{answer.stderr}")
         refused = answer.returncode != 0 and "denied the request" in answer.stderr
         self._report.expect(refused, f"{what} is refused under enforce")
 
     def _metrics(self) -> None:
-        assert self._llmjob is not None
-        url = self._llmjob.metrics_url("controller")
+        url = self._installed.metrics_url("controller")
         self._report.title(f"Metrics at {url}")
         lines = [
             line
@@ -216,25 +207,28 @@ class Demo:
 
     def _without_us(self) -> None:
         self._report.title("The same without llmjob")
-        assert self._llmjob is not None
-        self._kubectl("delete", "pods", "--all", "-n", WITH, "--wait=true")
-        self._llmjob.uninstall()
+        self._scene.kubectl("delete", "pods", "--all", "-n", WITH, "--wait=true")
+        self._installed.uninstall()
         self._namespace(WITHOUT, "off")
-        self._until(lambda: self._kubectl("apply", "-n", WITHOUT, "-f", str(EXAMPLES)).returncode == 0, "an apply")
+        self._scene.until(
+            lambda: self._scene.kubectl("apply", "-n", WITHOUT, "-f", str(EXAMPLES)).returncode == 0, "an apply"
+        )
         found = self._landings(WITHOUT, "Without llmjob")
         small = [landing for landing in found if landing.too_small]
         self._report.expect(
             len(small) >= TOO_SMALL_SHARE * len(found) > 0,
             f"without llmjob {len(small)} of {len(found)} pods are on a card too small (at least a third)",
         )
-        self._kubectl("delete", "namespace", WITHOUT, "--wait=false")
+        self._scene.kubectl("delete", "namespace", WITHOUT, "--wait=true")
 
     def _landings(self, namespace: str, title: str) -> tuple[Landing, ...]:
-        self._until(lambda: self._all_running(namespace), f"every pod in {namespace} to run")
+        pods = self._scene.until_all_run(namespace)
         fleet = [
-            node for node in self._items("nodes") if PHYSICAL_ANNOTATION in node["metadata"].get("annotations", {})
+            node
+            for node in self._scene.items("nodes")
+            if PHYSICAL_ANNOTATION in node["metadata"].get("annotations", {})
         ]
-        pods, names = self._items("pods", "-n", namespace), {node["metadata"]["name"] for node in fleet}
+        names = {node["metadata"]["name"] for node in fleet}
         astray = [pod["metadata"]["name"] for pod in pods if pod["spec"].get("nodeName") not in names]
         if astray:
             raise ProcessFailed(f"{', '.join(astray)}: on nodes that are not of the demonstration's fleet")
@@ -243,12 +237,8 @@ class Demo:
         self._report.landings(found)
         return found
 
-    def _all_running(self, namespace: str) -> bool:
-        pods = self._items("pods", "-n", namespace)
-        return bool(pods) and all(pod["status"].get("phase") == "Running" for pod in pods)
-
     def _all_judged(self, namespace: str) -> bool:
-        jobs = self._items("llmjobs", "-n", namespace)
+        jobs = self._scene.items("llmjobs", "-n", namespace)
         return bool(jobs) and all(
             any(condition["type"] == "Fits" for condition in job.get("status", {}).get("conditions", []))
             for job in jobs
@@ -262,21 +252,4 @@ class Demo:
         range_ = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "default"}, "spec": limits}
         self._cluster.kubectl("create", "-n", name, "-f", "-", stdin=json.dumps(range_))
         account = ("get", "serviceaccount", "default", "-n", name)
-        self._until(lambda: self._kubectl(*account).returncode == 0, f"the ServiceAccount of {name}")
-
-    def _items(self, *arguments: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = json.loads(self._cluster.kubectl("get", *arguments, "-o", "json").stdout)["items"]
-        return items
-
-    def _kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._cluster.kubectl(*arguments, check=False)
-
-    def _until(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not condition():
-            for process in self._llmjob.processes if self._llmjob is not None else ():
-                process.check()
-            if time.monotonic() > deadline:
-                logs = self._llmjob.tail() if self._llmjob is not None else ""
-                raise ProcessFailed(f"waited {WAIT_SECONDS:.0f} s in vain for {what}; the ends of our logs:\n{logs}")
-            time.sleep(0.2)
+        self._scene.until(lambda: self._scene.kubectl(*account).returncode == 0, f"the ServiceAccount of {name}")

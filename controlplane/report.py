@@ -34,6 +34,12 @@ class Report:
         self.say(f"$ llmjob {' '.join(_short(argument) for argument in arguments)}")
         return subprocess.run([command(), *arguments], check=False).returncode
 
+    def document(self, arguments: list[str]) -> dict[str, Any]:
+        """Run the installed llmjob quietly; the JSON object that it answers."""
+        done = subprocess.run([command(), *arguments], check=True, capture_output=True, text=True)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
     def answer(self, arguments: list[str]) -> tuple[int, list[dict[str, Any]]]:
         """Run the installed llmjob with JSON output; its exit status and the array."""
         self.say(f"$ llmjob {' '.join(_short(argument) for argument in arguments)}")

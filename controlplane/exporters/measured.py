@@ -27,8 +27,8 @@ class NotMeasured(Exception):
 class Run:
     """A measured run: its model and what each of its GPUs came to have in use.
 
-    `pool_tokens` and `pool_bytes` are an engine's KV pool as it logged it (bytes per GPU); None for
-    training.
+    `pool_tokens` and `pool_bytes` are an engine's KV pool as it logged it, `activation_bytes` what a full batch takes
+    beside it for a while (bytes per GPU); None for training.
     """
 
     model: str
@@ -36,6 +36,7 @@ class Run:
     source: str
     pool_tokens: int | None = None
     pool_bytes: int | None = None
+    activation_bytes: int | None = None
 
 
 def fine_tuning(row: str) -> Run:
@@ -76,6 +77,7 @@ def vllm_on_h100(model: str, parallel: str = "tp1pp1dp1", variant: str = "8192")
         source=source,
         pool_tokens=int(_number(row, "kv_tokens")),
         pool_bytes=round(_number(row, "kv_avail_gib_min_rank") * GIB),
+        activation_bytes=round(_number(row, "torch_peak_gib") * GIB),
     )
 
 

@@ -27,5 +27,12 @@ def test_all_that_the_demonstration_promises_is_so(control_plane: ControlPlane) 
         "the re-created 405B LLMJob is refused under enforce",
         "the bare pod of the 405B job is refused under enforce",
         "pods are on a card too small (at least a third)",
+        "the report finds mistral-7b-lora above its prediction",
+        "the report finds that llama-8b-lora ran out of GPU memory",
+        "llama-70b-serving, qwen3-30b-serving, qwen3-8b-serving needed what was predicted",
+        "no measured use is the predicted figure itself",
+        "LLMJobAboveEstimate fired for mistral-7b-lora and for no other job",
+        "LLMJobOutOfGPUMemory fired for llama-8b-lora",
+        "llama-8b-lora has the condition MemoryExhausted and one event that says so",
     ):
         assert promise in done.stdout
