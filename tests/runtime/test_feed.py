@@ -9,7 +9,7 @@ from llmjob.runtime.feed import Feed, NotInstalled
 from llmjob.runtime.paths import JOBS, NODES, PODS
 from llmjob.runtime.pod_view import PodView
 from llmjob.runtime.settings import Views
-from llmjob.runtime.settings_feed import SettingsFeed
+from llmjob.runtime.settings.feed import SettingsFeed
 from llmjob.runtime.views import SeenJob
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from llmjob.cli.processes import process_options
+from llmjob.durations import seconds
 
 if TYPE_CHECKING:
     from llmjob.runtime.certificates.keeper import Order
@@ -58,8 +59,6 @@ class _Validity(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from llmjob.runtime.settings import seconds  # noqa: PLC0415, slow to import
-
         try:
             found = seconds(value)
         except ValueError as error:

@@ -8,6 +8,7 @@ import click
 from llmjob.cli import options
 from llmjob.cli.exit_codes import ExitCode
 from llmjob.cli.inventory import BadContent, ClusterUnreachable
+from llmjob.durations import seconds
 
 if TYPE_CHECKING:
     from llmjob.observation.report import Report
@@ -22,8 +23,6 @@ class _Window(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from llmjob.runtime.settings import seconds  # noqa: PLC0415, slow to import
-
         try:
             found = seconds(value)
         except ValueError as error:

@@ -11,7 +11,7 @@ from llmjob.names import GROUP, PLURAL, VERSION
 from llmjob.runtime.cluster import Cluster, ClusterError
 from llmjob.runtime.paths import JOBS, NODES, PODS
 from llmjob.runtime.pod_view import SELECTOR, PodView
-from llmjob.runtime.settings_feed import SettingsFeed
+from llmjob.runtime.settings.feed import SettingsFeed
 from llmjob.runtime.views import Key
 from llmjob.runtime.world import World
 

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from llmjob.runtime import settings_feed as module
-from llmjob.runtime import settings_source
 from llmjob.runtime.cluster import ClusterError
 from llmjob.runtime.events import Events
 from llmjob.runtime.settings import SettingsError
-from llmjob.runtime.settings_feed import SettingsFeed
+from llmjob.runtime.settings import feed as module
+from llmjob.runtime.settings import source as settings_source
+from llmjob.runtime.settings.feed import SettingsFeed
 
 PLACE = "configmap:home/settings"
 

@@ -11,7 +11,7 @@ from typing import Final
 from llmjob.runtime.cluster import Cluster, ClusterError
 from llmjob.runtime.events import Events, Subject
 from llmjob.runtime.settings import Settings, SettingsError
-from llmjob.runtime.settings_source import Found, source_of
+from llmjob.runtime.settings.source import Found, source_of
 from llmjob.runtime.world import World
 
 _log: Final = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from llmjob.decision.policy import Policy
 from llmjob.fleet.fleet import Fleet
 from llmjob.names import Level
-from llmjob.runtime.settings import Settings, SettingsError, config_map_of, read_settings, text_of
+from llmjob.runtime.settings import Settings, SettingsError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_an_empty_text_is_the_contracts_defaults():
@@ -107,31 +107,6 @@ def test_declared_pools_join_the_fleet():
     assert [(found.name, found.gpus_per_node, found.nodes) for found in classes] == [("nvidia-l4", 2, 3)]
 
 
-def test_a_place_is_a_file_or_a_config_map():
-    assert config_map_of("settings.yaml") is None
-    assert config_map_of("configmap:llmjob-system/llmjob-settings") == ("llmjob-system", "llmjob-settings")
-
-
-@pytest.mark.parametrize("place", ["configmap:", "configmap:name", "configmap:a/", "configmap:a/b/c"])
-def test_a_config_map_needs_namespace_and_name(place):
-    with pytest.raises(SettingsError, match="configmap:NAMESPACE/NAME"):
-        config_map_of(place)
-
-
-def test_a_config_map_holds_settings_under_their_key_alone():
-    assert text_of({"data": {"settings.yaml": "a: 1", "other": "b: 2"}}) == "a: 1"
-    assert text_of({"data": {"settings.yaml": ""}}) == ""
-    with pytest.raises(SettingsError, match=r"no key settings\.yaml; it holds one, two"):
-        text_of({"data": {"two": "", "one": ""}})
-    with pytest.raises(SettingsError, match=r"no key settings\.yaml$"):
-        text_of({})
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(SettingsError, match=r"absent\.yaml: No such file"):
-        read_settings(str(tmp_path / "absent.yaml"))
-
-
 @pytest.mark.parametrize(
     ("text", "given", "expected"),
     [
@@ -148,12 +123,6 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 )
 def test_a_policy_is_the_settings_word_and_the_moments(text, given, expected):
     assert Settings.from_text(text).policy(**given) == expected
-
-
-@pytest.mark.parametrize("place", ["configmap:../x/y", "configmap:n/..", "configmap:n/A", "configmap:n/a/b"])
-def test_a_config_map_has_names_that_objects_can_have(place):
-    with pytest.raises(SettingsError, match="NAMESPACE/NAME"):
-        config_map_of(place)
 
 
 _KEYS = st.sampled_from(
