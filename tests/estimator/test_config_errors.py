@@ -32,6 +32,8 @@ LLAMA: dict[str, Any] = {
     ("changed", "field", "words"),
     [
         ({"model_type": None}, "model_type", "missing"),
+        ({"model_type": 5}, "model_type", "string"),
+        ({"model_type": "gemma3", "text_config": {"model_type": 5}}, "text_config.model_type", "string"),
         ({"model_type": "lama"}, "model_type", "llama"),
         ({"model_type": "deepseek_v4"}, "model_type", "state parameters instead"),
         ({"model_type": "phi", "partial_rotary_factor": 1.5}, "partial_rotary_factor", "from 0 to 1"),

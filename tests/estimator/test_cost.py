@@ -39,6 +39,19 @@ def quantized(*kept: str) -> dict[str, Any]:
     return {**BASE, "quantization_config": {"quant_method": "awq", "modules_to_not_convert": list(kept)}}
 
 
+def ruled(dynamic: dict[str, Any]) -> dict[str, Any]:
+    return {**BASE, "quantization_config": {"quant_method": "gptq", "bits": 4, "dynamic": dynamic}}
+
+
+def single_experts(layers: int) -> dict[str, Any]:
+    """Every matrix of every expert is named in so many layers, as in Qwen3-235B-A22B's 94."""
+    parts = [f"mlp.experts.{number}.{part}_proj" for number in range(128) for part in ("gate", "up", "down")]
+    named = {f"model.layers.{layer}.{part}": {"quant_algo": "NVFP4"} for layer in range(layers) for part in parts}
+    quantization = {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": named}
+    mixture = {"num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 1536}
+    return {**BASE, "model_type": "qwen3_moe", **mixture, "quantization_config": quantization}
+
+
 NAMES = [f"model.layers.{layer}.self_attn.{part}_proj" for layer in range(4000) for part in "qkvo"]
 HOSTILE = [
     ALTERNATING,
@@ -47,6 +60,9 @@ HOSTILE = [
     quantized(*(f"{name}*" for name in NAMES)),
     quantized(*(f"*{index}*{index}*z" for index in range(4000))),
     quantized(r"re:(\w+\.?)+X"),
+    ruled({rf"+:.*a.*{run}.*b.*{index}.*j$": {"bits": 2 + run % 7} for run in range(128) for index in range(32)}),
+    ruled({rf"+:.*o.*o.*o.*{index}.*$": {"bits": 2 + index % 7} for index in range(32)}),
+    single_experts(94),
     {
         **BASE,
         "model_type": "qwen3_moe",

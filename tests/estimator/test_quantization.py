@@ -7,7 +7,7 @@ import pytest
 
 from llmjob.estimator.architecture import read_architecture
 from llmjob.estimator.config import Config, ConfigError
-from llmjob.estimator.kept_modules import kept_modules
+from llmjob.estimator.module_rules import ModuleRules, module_rules
 from llmjob.estimator.published_quantization import read_quantization
 from llmjob.estimator.quantization import (
     QuantizationConfig,
@@ -21,6 +21,14 @@ from llmjob.estimator.weights import weights
 
 def read(**config: Any) -> QuantizationConfig | None:
     return read_quantization(Config({"quantization_config": config}))
+
+
+def kept(*entries: str) -> ModuleRules:
+    return module_rules((entry, None) for entry in entries)
+
+
+def keeps(rules: ModuleRules, module: str) -> bool:
+    return rules.place(module) is not None
 
 
 def compressed(**weights: Any) -> dict[str, Any]:
@@ -63,6 +71,8 @@ def compressed(**weights: Any) -> dict[str, Any]:
             None,
         ),
         ({"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "fp8_e4m3"}}}, "Quark", 8, None),
+        ({"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "int16"}}}, "Quark", 16, None),
+        ({"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "uint4"}}}, "Quark", 4, None),
     ],
 )
 def test_each_published_form_is_read(config: dict[str, Any], method: str, bits: int, group: int | None) -> None:
@@ -77,6 +87,11 @@ def test_each_published_form_is_read(config: dict[str, Any], method: str, bits: 
         ({"quant_method": "exl3"}, "quant_method"),
         ({"quant_method": "hqq"}, "quant_config.weight_quant_params"),
         ({"quant_method": "quark", "quant_mode": "eager_mode"}, "global_quant_config.weight"),
+        (
+            {"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "int64"}}},
+            "global_quant_config.weight",
+        ),
+        ({"quant_method": "modelopt"}, "quant_algo"),
         ({"quant_method": "torchao", "quant_type": {"default": {}}}, "quant_type"),
         ({"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"}, "quantized_layers"),
         ({"quant_method": "auto-round", "data_type": "mx_fp", "bits": 4}, "data_type"),
@@ -112,18 +127,18 @@ def test_what_is_left_unconverted_is_kept_whatever_its_key() -> None:
     ):
         found = read(quant_method=method, **{key: ["model.norm"]})
         assert found is not None
-        assert found.kept.keeps("model.norm")
-        assert not found.kept.keeps("model.layers.0.mlp")
+        assert keeps(found.rules, "model.norm")
+        assert not keeps(found.rules, "model.layers.0.mlp")
     skipped = read(load_in_8bit=True, llm_int8_skip_modules=["lm_head"])
     assert skipped is not None
-    assert skipped.kept.keeps("lm_head")
+    assert keeps(skipped.rules, "lm_head")
     excluded = read(quant_method="modelopt", quant_algo="FP8", exclude_modules=["lm_head"])
     assert excluded is not None
-    assert excluded.kept.keeps("lm_head")
+    assert keeps(excluded.rules, "lm_head")
 
 
 @pytest.mark.parametrize(
-    ("kept", "module", "keeps"),
+    ("entry", "module", "holds"),
     [
         ("lm_head", "lm_head", True),
         ("gate", "model.layers.4.mlp.gate", True),
@@ -149,8 +164,8 @@ def test_what_is_left_unconverted_is_kept_whatever_its_key() -> None:
         ("model.layers.1*", "layers.1.mlp.up_proj", False),
     ],
 )
-def test_a_name_a_glob_or_a_pattern_keeps_its_modules(kept: str, module: str, keeps: bool) -> None:  # noqa: FBT001
-    assert kept_modules([kept]).keeps(module) is keeps
+def test_a_name_a_glob_or_a_pattern_keeps_its_modules(entry: str, module: str, holds: bool) -> None:  # noqa: FBT001
+    assert keeps(kept(entry), module) is holds
 
 
 @pytest.mark.parametrize(
@@ -158,18 +173,18 @@ def test_a_name_a_glob_or_a_pattern_keeps_its_modules(kept: str, module: str, ke
     [r"re:(\w+\.?)+X", "re:(a|a|a)*b", "re:[unclosed", r"re:(?=.*a).*", "re:" + "(a|b)" * 6, "x" * 201, "*" * 201],
 )
 def test_an_expression_that_may_cost_too_much_is_not_read_and_keeps_nothing(hostile: str) -> None:
-    found = kept_modules([hostile, "lm_head"])
+    found = kept(hostile, "lm_head")
     assert found.unread == 1
-    assert found.keeps("lm_head")
-    assert not found.keeps("a.b.a.b.a.b.a.b.a.b.a.b")
+    assert keeps(found, "lm_head")
+    assert not keeps(found, "a.b.a.b.a.b.a.b.a.b.a.b")
 
 
 def test_more_patterns_than_any_checkpoint_has_are_not_read() -> None:
-    assert kept_modules(f"*.odd{index}.*" for index in range(33)).unread == 1
-    assert not kept_modules(f"*.odd{index}.*" for index in range(32)).unread
-    assert kept_modules(f"model.layers.{index}.mlp*" for index in range(1025)).unread == 1
-    assert len(kept_modules(f"model.layers.{index}.mlp*" for index in range(1025)).beginnings) == 1024
-    assert not kept_modules(f"model.layers.{index}.mlp*" for index in range(1024)).unread
+    assert kept(*(f"*.odd{index}.*" for index in range(33))).unread == 1
+    assert not kept(*(f"*.odd{index}.*" for index in range(32))).unread
+    # One budget for all entries, however they differ in what they store.
+    assert module_rules((f"*.odd{index}.*", Fraction(1, 1 + index % 2)) for index in range(40)).unread == 8
+    assert not kept(*(f"model.layers.{index}.mlp*" for index in range(2000))).unread
 
 
 def test_bytes_of_an_element_are_those_of_its_format() -> None:

@@ -148,6 +148,18 @@ def test_urls_and_paths_are_no_ids(model_id):
     assert (unknown.reason, unknown.field) == (Reason.BAD_INPUT, "spec.model.id")
 
 
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        (CONFIG | {"model_type": 5}, "model_type"),
+        ({"model_type": "gemma3", "text_config": {"model_type": 5}}, "text_config.model_type"),
+    ],
+)
+def test_a_model_type_that_is_no_string_is_bad_input(config, field):
+    unknown = resolve(ModelReference(config=config))
+    assert (unknown.reason, unknown.field) == (Reason.BAD_INPUT, f"spec.model.config.{field}")
+
+
 def test_a_contradictory_config_is_bad_input_that_names_its_field():
     unknown = resolve(ModelReference(id=QWEN_8B, config=CONFIG | {"hidden_size": "wide"}))
     assert (unknown.reason, unknown.field) == (Reason.BAD_INPUT, "spec.model.config.hidden_size")

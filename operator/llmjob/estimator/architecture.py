@@ -12,6 +12,7 @@ from llmjob.estimator.block import Block, Encoder, Run
 from llmjob.estimator.config import Config, ConfigError, UnsupportedError, shown
 from llmjob.estimator.decoder import Build, decoder
 from llmjob.estimator.families import Family, family_of, named
+from llmjob.estimator.fitted_rules import fitted
 from llmjob.estimator.latent import latent
 from llmjob.estimator.published_quantization import read_cache_scheme, read_quantization
 from llmjob.estimator.quantization import QuantizationConfig
@@ -99,6 +100,7 @@ def read_architecture(config: Mapping[str, object]) -> Architecture:
     outer, text, body_family = _language_model(config, family)
     body = _BUILDS[body_family.word("build", "decoder")](text, body_family)
     hidden = text.count("hidden_size")
+    quantization = read_quantization(outer) or read_quantization(text)
     return Architecture(
         family=family.name,
         hidden_size=hidden,
@@ -109,7 +111,7 @@ def read_architecture(config: Mapping[str, object]) -> Architecture:
         head=tuple(weight for weight in body.head if weight.name != "lm_head" or _generates(config)),
         max_model_len=text.optional_count("max_position_embeddings"),
         dtype=_dtype(outer) or _dtype(text),
-        quantization=read_quantization(outer) or read_quantization(text),
+        quantization=quantization and fitted(quantization, body.layers),
         cache_scheme=read_cache_scheme(outer) or read_cache_scheme(text),
         encoders=encoders(outer, hidden),
         final_softcapped=text.get("final_logit_softcapping") is not None,

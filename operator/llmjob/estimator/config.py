@@ -73,6 +73,10 @@ class Config:
         """Whether the file itself has a value, whatever the class default."""
         return any(self._values.get(key) is not None for key in self._keys(name))
 
+    def has(self, name: str) -> bool:
+        """Whether the file has the key, if only with a null."""
+        return any(key in self._values for key in self._keys(name))
+
     def missing(self, name: str) -> ConfigError:
         """The error for a field that must be there."""
         return ConfigError(self.field(name), "is missing; add it as the model's config.json has it")

@@ -75,8 +75,11 @@ def _unread(model: Model, architecture: Architecture) -> tuple[str, ...]:
     if config is None or model.quantization not in (None, config.method):
         return ()
     found = []
-    if config.unread:
-        found.append(f"{config.unread} entries of quantization_config's lists of modules cannot be read")
+    if config.rules.unread:
+        found.append(
+            f"{config.rules.unread} entries of quantization_config's lists of modules cannot be read or name no module"
+            " that is known: the bounds are wide"
+        )
     if config.loose:
         found.append(f"of {config.method} the bits of a weight are known and little else: the bounds are wide")
     return tuple(found)

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from llmjob.data import read_text
-from llmjob.estimator.config import Config, UnsupportedError, shown
+from llmjob.estimator.config import Config, ConfigError, UnsupportedError, shown
 
 
 class Family:
@@ -61,10 +61,13 @@ def family_of(config: Mapping[str, object], path: str = "") -> Family:
     """The family that the config's model_type names.
 
     Raises:
+        ConfigError: when model_type is no string.
         UnsupportedError: when model_type is missing, no family has it (the message names the nearest) or none reads it.
     """
     name = config.get("model_type")
-    if not isinstance(name, str) or not name:
+    if name is not None and not isinstance(name, str):
+        raise ConfigError(f"{path}model_type", f"must be a string, not {shown(name)}")
+    if not name:
         raise UnsupportedError(f"{path}model_type", "is missing; a published config.json names its model_type")
     if name not in _table():
         nearest = get_close_matches(name.casefold(), _table(), n=1, cutoff=0.0)

@@ -1,13 +1,15 @@
 """Checkpoints whose quantization_config may store modules in several ways: compressed-tensors and ModelOpt."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
 from llmjob.estimator.config import Config, ConfigError, UnsupportedError, shown
+from llmjob.estimator.module_globs import EXPRESSION
+from llmjob.estimator.module_rules import Size, module_rules
 from llmjob.estimator.quantization import QuantizationConfig, bytes_per_element
-from llmjob.estimator.quantization_fields import EXPRESSION, PATH, exemptions, grouped, listed
+from llmjob.estimator.quantization_fields import PATH, grouped, listed
 
 _MIXED: Final = "Mixed"
 _EVERY_LINEAR: Final = "Linear"
@@ -33,7 +35,7 @@ def compressed_tensors(config: Config) -> QuantizationConfig | None:
     sparse = Config(config.mapping("sparsity_config") or {}, path=f"{PATH}sparsity_config.").text("format", "dense")
     if sparse != "dense":
         raise UnsupportedError(f"{PATH}sparsity_config.format", f"{shown(sparse)} is not known; known is dense")
-    named: list[tuple[str, Fraction | None]] = []
+    named: list[tuple[str, Size]] = []
     by_class: list[QuantizationConfig] = []
     ways: list[QuantizationConfig] = []
     for name, group in (config.mapping("config_groups") or {}).items():
@@ -55,12 +57,12 @@ def compressed_tensors(config: Config) -> QuantizationConfig | None:
         return None
     # Of two groups that target one class, the later one counts, as in target_scheme_map of vLLM.
     base = by_class[-1] if by_class else ways[0]
-    method = base.method if len({way.method for way in ways}) == 1 else _MIXED
+    methods = frozenset(way.method for way in ways)
     return replace(
         base,
-        method=method,
-        kept=listed(config, "ignore"),
-        exemptions=exemptions(named),
+        method=base.method if len(methods) == 1 else _MIXED,
+        parts=methods,
+        rules=module_rules([*listed(config, "ignore"), *named]),
         rest=bool(by_class),
     )
 
@@ -91,35 +93,36 @@ def _way(group: Config, path: str) -> QuantizationConfig | None:
 def model_optimizer(config: Config) -> QuantizationConfig | None:
     """ModelOpt's own file (hf_quant_config.json) has all but the method in an object of its own, config.json not.
 
-    None where K and V alone are quantised.
+    None where K and V alone are quantised, or nothing is.
     """
     read = _inner(config)
     stated = read.text("quant_algo")
     kept = listed(read, "ignore", "exclude_modules")
-    if stated is None and scheme_of_cache(config) is not None:
+    if stated is None and (read.has("quant_algo") or scheme_of_cache(config) is not None):
         return None
     if (stated or "").upper() != _NO_ALGORITHM:
-        return replace(_algorithm(read), kept=kept)
-    layers = []
+        return replace(_algorithm(read), rules=module_rules(kept))
+    layers: list[tuple[str, Size]] = []
+    ways: dict[str, tuple[QuantizationConfig, Fraction]] = {}
     for name, entry in (read.mapping("quantized_layers") or {}).items():
-        path = f"{read.field('quantized_layers')}.{name}"
-        if not isinstance(entry, Mapping):
-            raise ConfigError(path, f"must be an object, not {shown(entry)}")
-        layers.append((name, _algorithm(Config(entry, path=f"{path}."))))
+        key = repr(entry)  # thousands of experts' matrices are stored in a few ways
+        if key not in ways:
+            path = f"{read.field('quantized_layers')}.{name}"
+            if not isinstance(entry, Mapping):
+                raise ConfigError(path, f"must be an object, not {shown(entry)}")
+            way = _algorithm(Config(entry, path=f"{path}."))
+            ways[key] = way, bytes_per_element(way)
+        layers.append((name, ways[key][1]))
     if not layers:
         raise UnsupportedError(read.field("quantized_layers"), "is missing: it says how each layer is quantised")
+    smallest, _ = min(ways.values(), key=lambda way: way[1])
     return replace(
-        min((way for _, way in layers), key=bytes_per_element),
+        smallest,
         method=_MIXED,
-        kept=kept,
-        exemptions=exemptions(_by_size(layers)),
+        parts=frozenset(way.method for way, _ in ways.values()),
+        rules=module_rules([*kept, *layers]),
         rest=False,
     )
-
-
-def _by_size(layers: Iterable[tuple[str, QuantizationConfig]]) -> Iterable[tuple[str, Fraction | None]]:
-    """Names of single modules, of which no two hold for one: their order is free."""
-    return sorted(((name, bytes_per_element(way)) for name, way in layers), key=lambda entry: entry[1])
 
 
 def _algorithm(config: Config) -> QuantizationConfig:

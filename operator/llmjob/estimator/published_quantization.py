@@ -3,18 +3,20 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from fractions import Fraction
 from typing import Final
 
 from llmjob.estimator.config import Config, ConfigError, UnsupportedError, shown
 from llmjob.estimator.grouped_quantization import compressed_tensors, model_optimizer, scheme_of_cache
+from llmjob.estimator.module_globs import EXPRESSION
+from llmjob.estimator.module_rules import Size, module_rules
 from llmjob.estimator.quantization import QuantizationConfig, bytes_per_element
-from llmjob.estimator.quantization_fields import EXPRESSION, PATH, bits_of, exemptions, grouped, listed
+from llmjob.estimator.quantization_fields import PATH, bits_of, grouped, listed
 
 _PLAIN_BITS: Final = 16
+_KEPT: Final = "modules_to_not_convert"
 _MOST_CODES: Final = 1024
-_TORCHAO_WEIGHT: Final = re.compile(r"(?:int|float)(\d)_?weight")
-_QUARK_TYPE: Final = re.compile(r"u?(?:int|fp|mxfp)(\d)")
+_TORCHAO_WEIGHT: Final = re.compile(r"(?:int|float)(1[0-6]|[1-9])_?weight")
+_QUARK_TYPE: Final = re.compile(r"[bu]?(?:int|float|fp|mxfp)(1[0-6]|[1-9])(?!\d)")
 _LOOKS_LIKE_EXPRESSION: Final = frozenset("*\\[(+^$|")
 
 
@@ -68,15 +70,16 @@ def _gptq(config: Config) -> QuantizationConfig:
     override_config in vllm/model_executor/layers/quantization/utils/gptq_utils.py.
     """
     base = _packed(config, "GPTQ", least=2)
-    rules: list[tuple[str, Fraction | None]] = []
+    own = _Override(base, "dynamic")
+    rules = listed(config, _KEPT)
     for pattern, stated in (config.mapping("dynamic") or {}).items():
         expression = EXPRESSION + pattern.removeprefix("-:").removeprefix("+:")
-        rules.append((expression, None if pattern.startswith("-:") else _override(base, stated, "dynamic", pattern)))
-    return replace(base, exemptions=exemptions(rules))
+        rules.append((expression, None if pattern.startswith("-:") else own.size(stated, pattern)))
+    return replace(base, rules=module_rules(rules))
 
 
 def _awq(config: Config) -> QuantizationConfig:
-    return _packed(config, "AWQ", least=1)
+    return replace(_packed(config, "AWQ", least=1), rules=module_rules(listed(config, _KEPT)))
 
 
 def _auto_round(config: Config) -> QuantizationConfig:
@@ -84,24 +87,37 @@ def _auto_round(config: Config) -> QuantizationConfig:
     kind = config.text("data_type", "int")
     if kind != "int":
         raise UnsupportedError(config.field("data_type"), f"{shown(kind)} is not known; known is int")
-    base = replace(_packed(config, "GPTQ", least=1), kept=listed(config, "modules_to_not_convert"))
-    rules = []
+    base = _packed(config, "GPTQ", least=1)
+    own = _Override(base, "extra_config")
+    rules = listed(config, _KEPT)
     for name, stated in (config.mapping("extra_config") or {}).items():
         entry = EXPRESSION + name if set(name) & _LOOKS_LIKE_EXPRESSION else name
-        rules.append((entry, _override(base, stated, "extra_config", name)))
-    return replace(base, exemptions=exemptions(rules))
+        rules.append((entry, own.size(stated, name)))
+    return replace(base, rules=module_rules(rules))
 
 
-def _override(base: QuantizationConfig, stated: object, field: str, name: str) -> Fraction | None:
-    """Bytes of an element of modules with bits or groups of their own; None at 16 bits."""
-    path = f"{PATH}{field}[{shown(name)}]"
-    if not isinstance(stated, Mapping):
-        raise ConfigError(path, f"must be an object, not {shown(stated)}")
-    own = Config(stated, path=f"{path}.")
-    bits = bits_of(own, "bits", base.bits, most=32)
-    if bits >= _PLAIN_BITS:
-        return None
-    return bytes_per_element(replace(base, bits=bits, group=grouped(own, "group_size", base.group)))
+class _Override:
+    """Bits and groups that a `field` of a base config gives to modules of their own."""
+
+    def __init__(self, base: QuantizationConfig, field: str) -> None:
+        self._base, self._field = base, field
+        self._sizes: dict[str, Size] = {}
+
+    def size(self, stated: object, name: str) -> Size:
+        """Bytes of an element; None at 16 bits. Thousands of entries have a few sizes between them."""
+        key = repr(stated)
+        if key not in self._sizes:
+            self._sizes[key] = self._size(stated, f"{PATH}{self._field}[{shown(name)}]")
+        return self._sizes[key]
+
+    def _size(self, stated: object, path: str) -> Size:
+        if not isinstance(stated, Mapping):
+            raise ConfigError(path, f"must be an object, not {shown(stated)}")
+        own = Config(stated, path=f"{path}.")
+        bits = bits_of(own, "bits", self._base.bits, most=32)
+        if bits >= _PLAIN_BITS:
+            return None
+        return bytes_per_element(replace(self._base, bits=bits, group=grouped(own, "group_size", self._base.group)))
 
 
 def _packed(config: Config, method: str, *, least: int) -> QuantizationConfig:
@@ -110,13 +126,12 @@ def _packed(config: Config, method: str, *, least: int) -> QuantizationConfig:
         method=method,
         bits=bits_of(config, name, 4, least=least),
         group=grouped(config, "group_size" if config.states("group_size") else "q_group_size", 128),
-        kept=listed(config, "modules_to_not_convert"),
         head=config.flag("lm_head"),
     )
 
 
 def _mxfp4(config: Config) -> QuantizationConfig:
-    return QuantizationConfig(method="MXFP4", bits=4, group=32, kept=listed(config, "modules_to_not_convert"))
+    return QuantizationConfig(method="MXFP4", bits=4, group=32, rules=module_rules(listed(config, _KEPT)))
 
 
 def _fp8(config: Config) -> QuantizationConfig:
@@ -127,18 +142,18 @@ def _fp8(config: Config) -> QuantizationConfig:
         if not (isinstance(rows, int) and isinstance(columns, int) and rows > 0 and columns > 0):
             raise ConfigError(config.field("weight_block_size"), f"must be two whole numbers, not {shown(block)}")
         size = (rows, columns)
-    kept = listed(config, "modules_to_not_convert", "ignored_layers")
-    return QuantizationConfig(method="FP8", bits=8, block=size, kept=kept)
+    rules = module_rules(listed(config, _KEPT, "ignored_layers"))
+    return QuantizationConfig(method="FP8", bits=8, block=size, rules=rules)
 
 
 def _bitsandbytes(config: Config) -> QuantizationConfig:
-    kept = listed(config, "llm_int8_skip_modules")
+    rules = module_rules(listed(config, "llm_int8_skip_modules"))
     if config.flag("load_in_4bit"):
         return QuantizationConfig(
-            method="NF4", bits=4, group=64, double=config.flag("bnb_4bit_use_double_quant"), kept=kept
+            method="NF4", bits=4, group=64, double=config.flag("bnb_4bit_use_double_quant"), rules=rules
         )
     if config.flag("load_in_8bit"):
-        return QuantizationConfig(method="INT8", bits=8, kept=kept)
+        return QuantizationConfig(method="INT8", bits=8, rules=rules)
     raise ConfigError(f"{PATH}load_in_4bit", "one of load_in_4bit and load_in_8bit must be true")
 
 
@@ -153,7 +168,7 @@ def _hqq(config: Config) -> QuantizationConfig:
         method="HQQ",
         bits=bits_of(read, "nbits"),
         group=grouped(read, "group_size", 64),
-        kept=listed(config, "skip_modules"),
+        rules=module_rules(listed(config, "skip_modules")),
     )
 
 
@@ -161,14 +176,14 @@ def _aqlm(config: Config) -> QuantizationConfig:
     """AQLM: codes of whole groups of weights; the codebooks come on top. Defaults are those of transformers' class."""
     defaults = {"num_codebooks": 1, "nbits_per_codebook": 16, "in_group_size": 8, "out_group_size": 1}
     books, code, inputs, outputs = (config.count(name, size, most=_MOST_CODES) for name, size in defaults.items())
-    kept = listed(config, "linear_weights_not_to_quantize")
-    return QuantizationConfig(method="AQLM", bits=books * code // (inputs * outputs), kept=kept, loose=True)
+    rules = module_rules(listed(config, "linear_weights_not_to_quantize"))
+    return QuantizationConfig(method="AQLM", bits=books * code // (inputs * outputs), rules=rules, loose=True)
 
 
 def _bitnet(config: Config) -> QuantizationConfig:
     """BitNet: three values, four of them packed in a byte, or 16 bits that are quantised as they are used."""
-    kept = listed(config, "modules_to_not_convert")
-    return QuantizationConfig(method="BitNet", bits=2, kept=kept, loose=True)
+    rules = module_rules(listed(config, _KEPT))
+    return QuantizationConfig(method="BitNet", bits=2, rules=rules, loose=True)
 
 
 def _torchao(config: Config) -> QuantizationConfig:
@@ -180,8 +195,8 @@ def _torchao(config: Config) -> QuantizationConfig:
     found = _TORCHAO_WEIGHT.search(stated.casefold()) if isinstance(stated, str) else None
     if found is None:
         raise UnsupportedError(config.field("quant_type"), f"{shown(stated)} says no bits of a weight that are known")
-    kept = listed(config, "modules_to_not_convert")
-    return QuantizationConfig(method="TorchAO", bits=max(1, int(found[1])), kept=kept, loose=True)
+    rules = module_rules(listed(config, _KEPT))
+    return QuantizationConfig(method="TorchAO", bits=int(found[1]), rules=rules, loose=True)
 
 
 def _quark(config: Config) -> QuantizationConfig:
@@ -192,7 +207,8 @@ def _quark(config: Config) -> QuantizationConfig:
     found = _QUARK_TYPE.match(kind.casefold()) if isinstance(kind, str) else None
     if found is None or config.mapping("layer_quant_config"):
         raise UnsupportedError(everywhere.field("weight"), "says no type of all weights that is known")
-    return QuantizationConfig(method="Quark", bits=max(1, int(found[1])), kept=listed(config, "exclude"), loose=True)
+    rules = module_rules(listed(config, "exclude"))
+    return QuantizationConfig(method="Quark", bits=int(found[1]), rules=rules, loose=True)
 
 
 _READERS: Final[Mapping[str, Callable[[Config], QuantizationConfig | None]]] = {

@@ -5,18 +5,10 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final
 
-from llmjob.estimator.kept_modules import KeptModules
+from llmjob.estimator.module_rules import ModuleRules, Size
 
 DTYPE_BYTES: Final = {"FP32": 4, "FP16": 2, "BF16": 2, "FP8": 2}
 """Bytes of an unquantised element by dtype; a model in FP8 keeps in 16 bit what is not quantised."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exemption:
-    """Modules that are stored unlike the others: `size` bytes of an element, None for the model's own dtype."""
-
-    modules: KeptModules
-    size: Fraction | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +17,9 @@ class QuantizationConfig:
     AQLM, BitNet, Quark, TorchAO; Mixed for several); `bits` of an element.
 
     `group` elements of a row share one scale (None: a scale per output channel), `block` the rows and columns that do
-    (FP8). `kept` are the modules left at the model's dtype. `head`: the output matrix is quantised too. `exemptions`:
-    modules stored otherwise, the first that holds counts. `rest`: whether what none of them names is quantised.
-    `loose`: the bits of an element are known and little else, so that modules may as well be at the model's dtype.
+    (FP8). `head`: the output matrix is quantised too. `rules`: modules stored otherwise. `rest`: whether what none of
+    them names is quantised. `parts`: the methods of a Mixed one. `loose`: the bits of an element are known and little
+    else, so that modules may as well be at the model's dtype.
     """
 
     method: str
@@ -35,33 +27,33 @@ class QuantizationConfig:
     group: int | None = None
     block: tuple[int, int] | None = None
     double: bool = False
-    kept: KeptModules = field(default_factory=KeptModules)
     head: bool = False
-    exemptions: tuple[Exemption, ...] = ()
+    rules: ModuleRules = field(default_factory=ModuleRules)
     rest: bool = True
+    parts: frozenset[str] = frozenset()
     loose: bool = False
 
     @property
-    def unread(self) -> int:
-        """Entries of its lists of modules that cannot be read: any module may be what they mean."""
-        return self.kept.unread + sum(exemption.modules.unread for exemption in self.exemptions)
+    def methods(self) -> frozenset[str]:
+        """Every method that some module is stored by."""
+        return self.parts or frozenset({self.method})
+
+    @property
+    def open(self) -> bool:
+        """Whether any module may be at the model's dtype: not all that is stated is understood."""
+        return self.loose or self.rules.unread > 0
 
     @property
     def by_layer(self) -> bool:
         """Whether equal layers may be stored differently."""
-        return self.kept.by_layer or any(exemption.modules.by_layer for exemption in self.exemptions)
+        return self.rules.by_layer
 
-    def stored(self, module: str, usual: Fraction) -> Fraction | None:
-        """Bytes of an element of a module, by its full path; None where it is left at the model's dtype.
+    def stored(self, name: str, prefix: str, usual: Fraction) -> Size:
+        """Bytes of an element of a module, by its layer's path and its name below; None for the model's own dtype.
 
-        `usual`: those of one that no list names.
+        `usual`: those of one that no rule names.
         """
-        if self.kept.keeps(module):
-            return None
-        for exemption in self.exemptions:
-            if exemption.modules.keeps(module):
-                return exemption.size
-        return usual if self.rest else None
+        return self.rules.size(name, prefix, usual if self.rest else None)
 
 
 _TYPICAL: Final[Mapping[str, QuantizationConfig]] = {
@@ -123,7 +115,14 @@ def bytes_per_element(config: QuantizationConfig) -> Fraction:
     return element + scale / config.group
 
 
+def least(config: QuantizationConfig) -> QuantizationConfig:
+    """How little it may be: where a rule that quantises is not understood, everything is stored as the smallest are."""
+    if config.rules.unread_sizes:
+        return replace(config, rules=ModuleRules(sizes=config.rules.sizes), rest=True, head=True)
+    return replace(config, head=config.head or config.loose)
+
+
 def fewest_bytes(config: QuantizationConfig) -> Fraction:
-    """Bytes of an element that no module is stored below: where lists cannot be read, any module may be such a one."""
+    """Bytes of an element that no module is stored below."""
     usual = bytes_per_element(replace(config, group=None) if config.loose else config)
-    return min([usual, *(exemption.size for exemption in config.exemptions if exemption.size is not None)])
+    return min([usual, *(size for size in config.rules.sizes if size is not None)])

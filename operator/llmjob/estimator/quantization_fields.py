@@ -1,19 +1,13 @@
 """Fields that forms of quantization_config have in common: bits, groups of a scale, lists of modules."""
 
-from collections.abc import Iterable
-from fractions import Fraction
 from typing import Final
 
 from llmjob.estimator.config import Config, ConfigError
-from llmjob.estimator.kept_modules import KeptModules, kept_modules
-from llmjob.estimator.quantization import Exemption
+from llmjob.estimator.module_rules import Size
 
 PATH: Final = "quantization_config."
 _LARGEST_GROUP: Final = 2**16
 """No matrix of any model has rows so long: a larger group is a slip."""
-_MOST_EXEMPTIONS: Final = 128
-"""Each is looked up for every module: as many keep a hostile config of 256 layers under a quarter of a second."""
-EXPRESSION: Final = "re:"
 
 
 def grouped(config: Config, name: str, default: int | None = None) -> int | None:
@@ -39,21 +33,7 @@ def bits_of(config: Config, name: str, default: int | None = None, *, least: int
     return config.count(name, default, least=least, most=most)
 
 
-def listed(config: Config, *names: str) -> KeptModules:
+def listed(config: Config, *names: str) -> list[tuple[str, Size]]:
     """The modules that lists of these names leave at the model's dtype."""
     entries = (entry for name in names for entry in config.sequence(name) or ())
-    return kept_modules(entry for entry in entries if isinstance(entry, str))
-
-
-def exemptions(entries: Iterable[tuple[str, Fraction | None]]) -> tuple[Exemption, ...]:
-    """Modules and the bytes of their elements, in the order in which they are looked up; equal neighbours are one."""
-    runs: list[tuple[list[str], Fraction | None]] = []
-    for entry, size in entries:
-        if runs and runs[-1][1] == size:
-            runs[-1][0].append(entry)
-        else:
-            runs.append(([entry], size))
-    read = [Exemption(kept_modules(names), size) for names, size in runs[:_MOST_EXEMPTIONS]]
-    # What is beyond the most that is looked up names nothing here, and any module may be what it means.
-    read += [Exemption(KeptModules(unread=len(names)), size) for names, size in runs[_MOST_EXEMPTIONS:]]
-    return tuple(read)
+    return [(entry, None) for entry in entries if isinstance(entry, str)]

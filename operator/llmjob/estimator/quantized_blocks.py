@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from llmjob.estimator.architecture import Architecture
-from llmjob.estimator.quantization import QuantizationConfig, bytes_per_element, fewest_bytes
+from llmjob.estimator.quantization import QuantizationConfig, bytes_per_element, fewest_bytes, least
 
 
 def mean_element(architecture: Architecture, config: QuantizationConfig, plain: int) -> tuple[Fraction, ...]:
@@ -13,8 +13,9 @@ def mean_element(architecture: Architecture, config: QuantizationConfig, plain: 
     """
     usual = bytes_per_element(config)
     expected = _mean(architecture, config, usual, plain)
-    if config.unread or config.loose:
-        return tuple(dict.fromkeys((expected, fewest_bytes(config), max(usual, Fraction(plain)))))
+    if config.open:
+        fewest = _mean(architecture, least(config), fewest_bytes(config), plain)
+        return tuple(dict.fromkeys((expected, fewest, max(usual, Fraction(plain)))))
     return (expected,)
 
 
@@ -27,7 +28,7 @@ def _mean(architecture: Architecture, config: QuantizationConfig, usual: Fractio
         for layer in range(start, start + apart):
             for weight in linears:
                 count = run.count // apart * weight.copies * weight.matrix
-                stored = config.stored(f"model.layers.{layer}.{weight.name}", usual)
+                stored = config.stored(weight.name, f"model.layers.{layer}.", usual)
                 size += count * (plain if stored is None else stored)
                 elements += count
         start += run.count

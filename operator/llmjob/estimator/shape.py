@@ -17,6 +17,7 @@ def step_shape(model: Model, architecture: Architecture) -> StepShape:
     experts = [block.experts for block in blocks if block.experts]
     widest = max(experts, key=lambda expert: expert.top_k * expert.width, default=None)
     quantization = quantization_of(model, architecture)
+    own = architecture.quantization
     return StepShape(
         hidden=architecture.hidden_size,
         vocabulary=architecture.vocab_size,
@@ -27,7 +28,7 @@ def step_shape(model: Model, architecture: Architecture) -> StepShape:
         expert_width=widest.width if widest else 0,
         expert_workspace=quantization != "MXFP4",
         multimodal=architecture.multimodal,
-        eight_bit=quantization in _EIGHT_BIT,
+        eight_bit=bool(_EIGHT_BIT & (own.methods if own and own.method == quantization else {quantization})),
     )
 
 

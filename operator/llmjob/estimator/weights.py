@@ -6,7 +6,7 @@ benchmarks/accuracy, group vllm-weights.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from math import ceil
@@ -15,7 +15,6 @@ from typing import Final
 from llmjob.estimator.architecture import Architecture
 from llmjob.estimator.block import LatentAttention, Run
 from llmjob.estimator.interval import Interval
-from llmjob.estimator.kept_modules import KeptModules
 from llmjob.estimator.pipeline import stages
 from llmjob.estimator.quantization import (
     DTYPE_BYTES,
@@ -24,6 +23,7 @@ from llmjob.estimator.quantization import (
     fewest_bytes,
     harshest,
     kindest,
+    least,
     typical,
 )
 from llmjob.estimator.result import Basis
@@ -40,6 +40,8 @@ _RESIDUALS: Final[Mapping[str, tuple[Fraction, Fraction]]] = {
     "NF4": (Fraction(7, 100), Fraction(2, 100)),
     "MXFP4": (Fraction(2, 100), Fraction(8, 100)),
     "NVFP4": (Fraction(2, 100), Fraction(8, 100)),
+    # No load of it is measured: the widest of those that are.
+    "HQQ": (Fraction(7, 100), Fraction(8, 100)),
 }
 _ENCODER_RESIDUAL: Final = Fraction(25, 1000)
 _BUFFERS: Final = 32 * MiB
@@ -76,7 +78,7 @@ class _Stored:
         """One weight on the fullest rank; biases and norms stay plain."""
         matrix, bias = weight.on_rank(self.tensor, self.expert)
         config = self.config
-        element = config.stored(prefix + weight.name, self.quantized) if config is not None and weight.linear else None
+        element = config.stored(weight.name, prefix, self.quantized) if config is not None and weight.linear else None
         if element is None:
             return self.plain * (matrix + bias)
         size = matrix * element
@@ -153,7 +155,8 @@ def weights(
     buffers = [tokens * levels for tokens in _DEEPSTACK_TOKENS]
     middle = expected + split + rotary + buffers[1]
     most = upper + tower + rotary + buffers[2]
-    below, above = _RESIDUALS.get(config.method if config else "", _RESIDUAL)
+    residuals = [_RESIDUALS.get(method, _RESIDUAL) for method in (config.methods if config else ("",))]
+    below, above = map(max, zip(*residuals, strict=True))
     if architecture.multimodal:
         above = max(above, _ENCODER_RESIDUAL)
     memory = Interval(
@@ -180,11 +183,8 @@ def _ends(
     if guessed:
         return tuple((end, bytes_per_element(end)) for end in (kindest(config), config, harshest(config)))
     size = bytes_per_element(config)
-    if config.unread or config.loose:
-        # Any module may be stored as the smallest are, and any may be left at the model's dtype.
-        least = replace(config, kept=KeptModules(), exemptions=(), rest=True) if config.unread else config
-        least = replace(least, head=config.head or config.loose)
-        return (least, fewest_bytes(config)), (config, size), (None, Fraction(0))
+    if config.open:
+        return (least(config), fewest_bytes(config)), (config, size), (None, Fraction(0))
     return ((config, size),) * 3
 
 
