@@ -12,11 +12,11 @@ from llmjob.names import Level, Reason
 from llmjob.runtime.admission_review import Answer, Cause
 from llmjob.runtime.pod_patch import patch_of, printed_need
 from llmjob.runtime.pod_question import PodQuestion
-from llmjob.runtime.termination_message import fall_back_to_logs, wants_logs
 from llmjob.runtime.views import SeenJob, plain
 from llmjob.runtime.world import Missing, World
 from llmjob.workloads.llmjob import requests_from_llmjob
 from llmjob.workloads.request import AnyRequest
+from llmjob.workloads.termination_message import fall_back_to_logs, wants_logs
 
 Request = Mapping[str, Any]
 _MIRROR: Final = "kubernetes.io/config.mirror"

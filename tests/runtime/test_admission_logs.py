@@ -1,44 +1,13 @@
-"""Which containers of a pod show the end of their log, and for whom."""
-
-import pytest
+"""For whom the containers of a pod show the end of their log."""
 
 from llmjob.runtime.admission import Admission
-from llmjob.runtime.termination_message import fall_back_to_logs
 
 NAMESPACE_ASKS = {"resource": "pods", "verb": "mutate"}
 LEVEL = {"level": "audit", "resource": "pods", "verb": "mutate"}
-GPU = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
-
-
-def containers(*policies, **more):
-    return [{"name": f"c{index}", "terminationMessagePolicy": policy, **more} for index, policy in enumerate(policies)]
 
 
 def paths(patch):
     return {item["path"]: item["value"] for item in patch if "terminationMessagePolicy" in item["path"]}
-
-
-def test_gpu_containers_with_the_default_policy_show_their_logs_and_no_others():
-    pod = {
-        "spec": {
-            "containers": [*containers("File", "FallbackToLogsOnError", **GPU), *containers("File")],
-            "initContainers": [{"name": "warm", **GPU}, "odd"],
-        }
-    }
-    assert paths(fall_back_to_logs(pod)) == {
-        "/spec/containers/0/terminationMessagePolicy": "FallbackToLogsOnError",
-        "/spec/initContainers/0/terminationMessagePolicy": "FallbackToLogsOnError",
-    }
-
-
-def test_a_second_pass_changes_nothing(apply_patch):
-    pod = {"spec": {"containers": containers("File", **GPU)}}
-    assert fall_back_to_logs(apply_patch(pod, fall_back_to_logs(pod))) == ()
-
-
-@pytest.mark.parametrize("odd", [{}, {"spec": None}, {"spec": {"containers": "x"}}, {"spec": {"containers": [None]}}])
-def test_odd_shapes_change_nothing(odd):
-    assert fall_back_to_logs(odd) == ()
 
 
 async def test_an_annotation_of_the_pod_asks_at_any_level(made, apply_patch):
