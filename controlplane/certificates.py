@@ -11,8 +11,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_LIFE = dt.timedelta(days=2)
-
 
 def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(
@@ -25,7 +23,7 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, authority: bool
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, *, authority: bool, life: dt.timedelta
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
@@ -35,7 +33,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + _LIFE)
+        .not_valid_after(now + life)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(
@@ -57,16 +55,18 @@ def _builder(
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A certificate authority that signs servers' certificates."""
+    """A certificate authority; its own certificate and those that it signs hold for `life`."""
 
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
+    life: dt.timedelta
 
     @classmethod
-    def make(cls, name: str = "llmjob-control-plane") -> Self:
+    def make(cls, name: str = "llmjob-control-plane", *, life: dt.timedelta = dt.timedelta(days=2)) -> Self:
+        """A new one; a negative life makes certificates that are over."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(name), _name(name), key.public_key(), authority=True)
-        return cls(key, builder.sign(key, hashes.SHA256()))
+        builder = _builder(_name(name), _name(name), key.public_key(), authority=True, life=life)
+        return cls(key, builder.sign(key, hashes.SHA256()), life)
 
     @property
     def pem(self) -> bytes:
@@ -91,7 +91,7 @@ class Authority:
         self, subject: x509.Name, usage: x509.ObjectIdentifier, alternatives: x509.SubjectAlternativeName | None
     ) -> tuple[bytes, bytes]:
         private = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(subject, self.certificate.subject, private.public_key(), authority=False)
+        builder = _builder(subject, self.certificate.subject, private.public_key(), authority=False, life=self.life)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         own = self.key.public_key()
         builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(own), critical=False)

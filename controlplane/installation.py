@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from controlplane.guest import CONFIGURATION, CONFIGURATIONS
 from controlplane.kubelet.node import VALUES
 from controlplane.process import Process, ProcessFailed, wait_until
 from controlplane.start import ControlPlane
@@ -103,8 +104,8 @@ class Installation:
         def written() -> bool:
             return all(
                 "caBundle" in entry["clientConfig"]
-                for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
-                for entry in self._control_plane.client.request("GET", f"{group}/{kind}/llmjob-admission")["webhooks"]
+                for kind in CONFIGURATIONS
+                for entry in self._control_plane.client.request("GET", f"{group}/{kind}s/{CONFIGURATION}")["webhooks"]
             )
 
         wait_until(written, "the controller's CA in every webhook's caBundle", self.processes, _BUNDLE_SECONDS)

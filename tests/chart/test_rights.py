@@ -4,46 +4,47 @@ from typing import Any
 
 import pytest
 
+from controlplane.rights import ANY, Right, granted
+from llmjob.names import WEBHOOK_CONFIGURATION
+
 pytestmark = pytest.mark.cluster
 
 
-def granted(objects: list[dict[str, Any]], component: str) -> set[tuple[str, str, str, str]]:
-    """(scope, verb, resource, name or "*") of every rule bound to the account."""
-    found = set()
-    for item in objects:
-        if item["kind"] not in {"Role", "ClusterRole"} or item["metadata"]["name"] != f"llmjob-{component}":
-            continue
-        scope = item["metadata"].get("namespace", "cluster")
-        for rule in item["rules"]:
-            assert not {"*"} & {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
-            for group in rule["apiGroups"]:
-                for resource in rule["resources"]:
-                    full = f"{resource}.{group}".rstrip(".")
-                    for verb in rule["verbs"]:
-                        found |= {(scope, verb, full, name) for name in rule.get("resourceNames", ["*"])}
+NAMESPACE = "llmjob-system"
+
+
+def rights(objects: list[dict[str, Any]], component: str) -> frozenset[Right]:
+    """What the component's account may do; never every verb, resource or group."""
+    found = granted(objects, NAMESPACE, f"llmjob-{component}")
+    assert found
+    assert not [right for right in found if ANY in {right.verb, right.group, right.resource}]
     return found
 
 
 def test_the_webhook_reads_and_writes_nothing(render: Any) -> None:
-    found = granted(render(), "webhook")
-    assert {verb for _, verb, _, _ in found} <= {"get", "list", "watch"}
-    assert {resource for _, _, resource, _ in found} == {"nodes", "llmjobs.llmjob.dev", "configmaps"}
+    found = rights(render(), "webhook")
+    assert {right.verb for right in found} <= {"get", "list", "watch"}
+    assert {(right.group, right.resource) for right in found} == {
+        ("", "nodes"), ("llmjob.dev", "llmjobs"), ("", "configmaps"),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("component", ["webhook", "controller"])
 def test_only_its_own_settings_are_read(render: Any, component: str) -> None:
-    maps = {(scope, name) for scope, _, resource, name in granted(render(), component) if resource == "configmaps"}
-    assert maps == {("llmjob-system", "llmjob-settings")}
+    found = rights(render(), component)
+    maps = {(right.namespace, right.name) for right in found if right.resource == "configmaps"}
+    assert maps == {(NAMESPACE, "llmjob-settings")}
 
 
 def test_one_secret_and_the_configurations_by_name(render: Any) -> None:
-    found = granted(render(), "controller")
-    secrets = {(scope, verb, name) for scope, verb, resource, name in found if resource == "secrets"}
+    found = rights(render(), "controller")
+    secrets = {right for right in found if right.resource == "secrets"}
     # The right to create cannot be limited by name.
-    assert {item for item in secrets if item[2] == "*"} == {("llmjob-system", "create", "*")}
-    assert {(scope, name) for scope, _, name in secrets if name != "*"} == {("llmjob-system", "llmjob-webhook-tls")}
-    configurations = {name for _, _, resource, name in found if "webhookconfigurations" in resource}
-    assert configurations == {"llmjob-admission"}
+    assert {right for right in secrets if right.name == ANY} == {Right("create", "", "secrets", ANY, NAMESPACE)}
+    named = {(right.namespace, right.name) for right in secrets if right.name != ANY}
+    assert named == {(NAMESPACE, "llmjob-webhook-tls")}
+    configurations = {right.name for right in found if right.resource.endswith("webhookconfigurations")}
+    assert configurations == {WEBHOOK_CONFIGURATION}
 
 
 @pytest.mark.parametrize(
@@ -52,9 +53,10 @@ def test_one_secret_and_the_configurations_by_name(render: Any) -> None:
     ids=["cert-manager", "no webhook here"],
 )
 def test_who_makes_no_certificate_has_no_right_to_one(render: Any, sets: tuple[str, ...]) -> None:
-    resources = {resource for _, _, resource, _ in granted(render(*sets), "controller")}
+    resources = {(right.group, right.resource) for right in rights(render(*sets), "controller")}
     assert resources == {
-        "nodes", "pods", "llmjobs.llmjob.dev", "llmjobs/status.llmjob.dev", "events", "configmaps",
+        ("", "nodes"), ("", "pods"), ("", "events"), ("", "configmaps"),
+        ("llmjob.dev", "llmjobs"), ("llmjob.dev", "llmjobs/status"),
     }  # fmt: skip
 
 
@@ -62,7 +64,7 @@ def test_every_account_is_bound_to_its_own_roles_only(render: Any) -> None:
     for item in render():
         if item["kind"] in {"RoleBinding", "ClusterRoleBinding"}:
             (subject,) = item["subjects"]
-            assert (subject["name"], subject["namespace"]) == (item["roleRef"]["name"], "llmjob-system")
+            assert (subject["name"], subject["namespace"]) == (item["roleRef"]["name"], NAMESPACE)
 
 
 def test_tokens_are_mounted_by_pods_that_say_so(render: Any) -> None:

@@ -1,10 +1,10 @@
 """The certificates that the controller makes, as the API server and the webhook's two replicas see them."""
 
 import base64
+import itertools
 import json
 import socket
 import ssl
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,26 +16,18 @@ import pytest
 from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
 
-from controlplane import certificates, nodes
+from controlplane import nodes
+from controlplane.certificates import Authority
 from controlplane.client import RequestFailed
 from controlplane.installation import HOST, NAMESPACE, RELEASE, Installation
 from controlplane.process import wait_until
 from controlplane.start import ControlPlane
-from llmjob.runtime.certificates.configurations import Endpoint, patch
+from llmjob.names import ENFORCEMENT_LABEL
+from llmjob.runtime.certificates.configurations import PATHS, Endpoint, patch
+from tests.cluster.support import answer, in_flight
 
-GROUP = "/apis/admissionregistration.k8s.io/v1"
-CONFIGURATIONS = tuple(
-    f"{GROUP}/{kind}/llmjob-admission" for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
-)
 SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/llmjob-webhook-tls"
 CONTROLLER = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{RELEASE}-controller"
-JOBS = "/apis/llmjob.dev/v1alpha1/namespaces/enforced/llmjobs?dryRun=All"
-TOO_LARGE = {
-    "apiVersion": "llmjob.dev/v1alpha1",
-    "kind": "LLMJob",
-    "metadata": {"name": "large"},
-    "spec": {"model": {"parameters": "405B"}, "inference": {}},
-}
 ADMISSION_PORT = 8443
 WAIT = 60.0
 JSON_PATCH = "application/json-patch+json"
@@ -52,11 +44,7 @@ class Rig:
 
     def refusal(self) -> str:
         """`refused` where the webhook refuses what is too large, else what went wrong."""
-        try:
-            self.client.request("POST", JOBS, TOO_LARGE)
-        except RequestFailed as error:
-            return "refused" if error.status == 403 and "denied the request" in str(error) else str(error)
-        return "allowed"
+        return answer(self.client, "enforced")
 
     def data(self) -> dict[str, bytes]:
         """What the Secret holds; nothing where there is none."""
@@ -70,7 +58,7 @@ class Rig:
         """The caBundle of each entry, decoded."""
         return [
             base64.b64decode(entry["clientConfig"].get("caBundle", "")).decode()
-            for path in CONFIGURATIONS
+            for path in PATHS
             for entry in self.client.request("GET", path)["webhooks"]
         ]
 
@@ -124,31 +112,17 @@ class Rig:
         """Meanwhile the API server is asked for refusals without a pause, and each replica for new connections by a
         client that trusts what the API server was told to trust before; counts what came of it.
         """
-        stop, answers, addresses = threading.Event(), Counter[str](), self.addresses()
+        turns = itertools.cycle(self.addresses())
 
-        def ask() -> None:
-            while not stop.is_set():
-                answers[self.refusal()] += 1
+        def connect() -> str:
+            try:
+                self.served(next(turns), self.bundles()[0])
+            except OSError as error:
+                return str(error)
+            return "connected"
 
-        def connect() -> None:
-            while not stop.is_set():
-                bundle = self.bundles()[0]
-                for address in addresses:
-                    try:
-                        self.served(address, bundle)
-                        answers["connected"] += 1
-                    except OSError as error:
-                        answers[str(error)] += 1
-
-        threads = [threading.Thread(target=ask), threading.Thread(target=ask), threading.Thread(target=connect)]
-        for thread in threads:
-            thread.start()
-        try:
+        with in_flight(self.refusal, self.refusal, connect) as answers:
             yield answers
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +130,7 @@ def rig() -> Iterator[Rig]:
     """A control plane of its own: these tests take the webhook's certificate away from everybody."""
     with ControlPlane.start() as cluster:
         cluster.client.request("POST", "/api/v1/nodes", nodes.node("small", nodes.T4, 1))
-        labels = {"llmjob.dev/enforcement": "enforce"}
+        labels = {ENFORCEMENT_LABEL: "enforce"}
         cluster.client.request("POST", "/api/v1/namespaces", {"metadata": {"name": "enforced", "labels": labels}})
         # What is lost shall show, not that a machine is slow.
         release = Installation(cluster, {"inventory": {"complete": True}}, {"webhook": {"timeoutSeconds": 10}})
@@ -192,14 +166,13 @@ def test_a_deleted_secret_comes_back_within_seconds_and_no_request_is_lost(rig: 
 
 @pytest.mark.parametrize("kind", ["expired", "broken"])
 def test_the_last_good_pair_is_kept_and_that_is_said_until_the_controller_replaces_the_bad_one(
-    rig: Rig, kind: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, kind: str, tmp_path: Any
 ) -> None:
     good = rig.data()["tls.crt"]
     replaced = rig.told()["Warning", "CertificateReplaced"]
     expiry = rig.samples("webhook", "llmjob_certificate_expiry_timestamp_seconds")
-    if kind == "expired":
-        monkeypatch.setattr(certificates, "_LIFE", timedelta(seconds=-5))
-    certificates.Authority.make().write_server(tmp_path / "crt", tmp_path / "key", (HOST,))
+    life = timedelta(seconds=-5) if kind == "expired" else timedelta(days=1)
+    Authority.make(life=life).write_server(tmp_path / "crt", tmp_path / "key", (HOST,))
     certificate, key = (tmp_path / "crt").read_bytes(), (tmp_path / "key").read_bytes()
     rig.scale_controller(0)
     try:
@@ -229,7 +202,7 @@ def test_garbage_throughout_the_secret_is_replaced(rig: Rig) -> None:
     rig.until(lambda: rig.told()["Warning", "CertificateReplaced"] == replaced + 2, "events of both parts")
 
 
-@pytest.mark.parametrize("path", CONFIGURATIONS, ids=["mutating", "validating"])
+@pytest.mark.parametrize("path", PATHS, ids=["mutating", "validating"])
 def test_a_patch_of_a_version_that_is_no_more_is_a_conflict(rig: Rig, path: str) -> None:
     old = rig.client.request("GET", path)
     rig.client.request(
@@ -244,12 +217,12 @@ def test_a_patch_of_a_version_that_is_no_more_is_a_conflict(rig: Rig, path: str)
     rig.until(lambda: set(rig.bundles()) == {trusted}, "what the controller writes", 5)
 
 
-@pytest.mark.parametrize("path", CONFIGURATIONS, ids=["mutating", "validating"])
+@pytest.mark.parametrize("path", PATHS, ids=["mutating", "validating"])
 def test_a_ca_bundle_taken_away_comes_back_within_seconds(rig: Rig, path: str) -> None:
     before = rig.bundles()
     for change in (
         {"op": "remove"},
-        {"op": "replace", "value": base64.b64encode(certificates.Authority.make().pem).decode()},
+        {"op": "replace", "value": base64.b64encode(Authority.make().pem).decode()},
     ):
         operation = {"path": "/webhooks/0/clientConfig/caBundle", **change}
         rig.client.request("PATCH", path, [operation], content=JSON_PATCH)
@@ -257,7 +230,7 @@ def test_a_ca_bundle_taken_away_comes_back_within_seconds(rig: Rig, path: str) -
 
 
 def test_entries_of_another_release_are_left_alone_and_that_is_said(rig: Rig) -> None:
-    path = CONFIGURATIONS[1]
+    path = PATHS[1]
     ours = rig.client.request("GET", path)
     theirs = json.loads(json.dumps(ours))
     for entry in theirs["webhooks"]:
@@ -267,9 +240,9 @@ def test_entries_of_another_release_are_left_alone_and_that_is_said(rig: Rig) ->
     try:
         rig.until(lambda: rig.told()["Warning", "AnotherRelease"] == 1, "an event")
         # The other configuration is still ours, and seen to after this one.
-        rig.client.request("PATCH", CONFIGURATIONS[0], [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}],
+        rig.client.request("PATCH", PATHS[0], [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}],
                            content=JSON_PATCH)  # fmt: skip
-        rig.until(lambda: "caBundle" in rig.client.request("GET", CONFIGURATIONS[0])["webhooks"][0]["clientConfig"],
+        rig.until(lambda: "caBundle" in rig.client.request("GET", PATHS[0])["webhooks"][0]["clientConfig"],
                   "the caBundle of the other configuration")  # fmt: skip
         left = rig.client.request("GET", path)
         assert all("caBundle" not in entry["clientConfig"] for entry in left["webhooks"])

@@ -9,14 +9,15 @@ import pytest
 import yaml
 
 from controlplane.start import ControlPlane
+from llmjob.names import WEBHOOK_CONFIGURATION
+from tests.cluster.support import CONFIGURATION_KINDS
 from tools.renders import CHART, value_sets
 
 # Kinds of projects that are not installed here.
 FOREIGN = ("cert-manager.io/", "monitoring.coreos.com/")
-CONFIGURATIONS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
 KINDS = (
     "deployments,pods,services,serviceaccounts,configmaps,secrets,poddisruptionbudgets,networkpolicies,roles,"
-    f"rolebindings,clusterroles,clusterrolebindings,{','.join(CONFIGURATIONS)}"
+    f"rolebindings,clusterroles,clusterrolebindings,{','.join(CONFIGURATION_KINDS)}"
 )
 SETS = pytest.mark.parametrize("values", value_sets(), ids=lambda path: path.stem)
 
@@ -94,8 +95,8 @@ def test_uninstall_takes_the_webhooks_first_and_leaves_nothing(control_plane: Co
         for event in map(json.loads, control_plane.layout.audit_log.read_text(encoding="utf-8").splitlines())
         if event["verb"] == "delete" and "helm" in event.get("userAgent", "").lower()
     ]
-    ours = [resource for resource, name in deleted if name in {"llmjob-admission", "leaving-llmjob-webhook"}]
-    last = max(index for index, resource in enumerate(ours) if resource in CONFIGURATIONS)
+    ours = [resource for resource, name in deleted if name in {WEBHOOK_CONFIGURATION, "leaving-llmjob-webhook"}]
+    last = max(index for index, resource in enumerate(ours) if resource in CONFIGURATION_KINDS)
     # An entry that says Fail and whose webhook is gone would refuse LLMJobs.
     assert all(index > last for index, resource in enumerate(ours) if resource in {"deployments", "services"})
     assert {"deployments", "services"} < set(ours)

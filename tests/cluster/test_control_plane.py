@@ -1,13 +1,13 @@
 """The control plane itself: nodes and pods live, identities and restarts work."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from controlplane import nodes
 from controlplane.start import CommandFailed, ControlPlane
+from tests.cluster.support import eventually
 
 
 @pytest.fixture
@@ -21,13 +21,6 @@ def pod(name: str, gpus: int) -> dict[str, object]:
     container = {"name": "main", "image": "example.invalid/x", "resources": {"limits": {nodes.GPU_RESOURCE: str(gpus)}}}
     spec = {"nodeSelector": {"kubernetes.io/hostname": "own-t4"}, "containers": [container]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
-
-
-def eventually(condition: Callable[[], bool], timeout: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_pod_is_scheduled_on_a_gpu_node_and_runs(control_plane: ControlPlane, namespace: str, gpu_node: str) -> None:

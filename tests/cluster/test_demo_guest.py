@@ -6,8 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ import pytest
 
 from controlplane import nodes
 from controlplane.start import ControlPlane
+from llmjob.names import WEBHOOK_CONFIGURATION
+from tests.cluster.support import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 # Written by the control plane itself, about what happened and at its own time.
@@ -60,21 +61,9 @@ def objects(cluster: ControlPlane) -> Objects:
     }
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 60.0) -> bool:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
-
-
 def as_before(cluster: ControlPlane, before: Objects) -> None:
     """The API server takes a while to forget the kinds of a CRD."""
-    if not wait_until(lambda: objects(cluster) == before, 30):
-        now = objects(cluster)
-        assert sorted(now) == sorted(before)
-        assert now == before
+    eventually(lambda: objects(cluster) == before, 30, "the objects that were there before, and no others")
 
 
 def left_running(cluster: ControlPlane) -> list[str]:
@@ -108,10 +97,10 @@ def test_ctrl_c_midway_leaves_the_cluster_as_it_was(cluster: ControlPlane, tmp_p
         running = subprocess.Popen(command(cluster), cwd=ROOT, stdout=output, stderr=output)
     try:
         pods = ("get", "pods", "-n", "research", "-o", "name")
-        assert wait_until(lambda: running.poll() is not None or bool(cluster.kubectl(*pods, check=False).stdout), 120)
+        eventually(lambda: running.poll() is not None or cluster.kubectl(*pods, check=False).stdout, 120)
         assert running.poll() is None, log.read_text()
         running.send_signal(signal.SIGINT)
-        assert wait_until(lambda: "Terminating" in cluster.kubectl("get", "namespaces").stdout)
+        eventually(lambda: "Terminating" in cluster.kubectl("get", "namespaces").stdout, 60)
         running.send_signal(signal.SIGINT)  # impatience changes nothing
         assert running.wait(120) == 130, log.read_text()
     finally:
@@ -162,7 +151,7 @@ def test_a_cluster_with_real_nodes_is_refused_and_nothing_is_made(cluster: Contr
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("namespace", "research"), ("node", "t4-1"), ("validatingwebhookconfiguration", "llmjob-admission")],
+    [("namespace", "research"), ("node", "t4-1"), ("validatingwebhookconfiguration", WEBHOOK_CONFIGURATION)],
 )
 def test_what_would_be_made_and_is_there_is_never_removed(cluster: ControlPlane, kind: str, name: str) -> None:
     content = {

@@ -4,7 +4,6 @@ import json
 import os
 import time
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from controlplane.kubelet.node import VALUES
 from controlplane.node_agent import NodeAgent
 from controlplane.start import ControlPlane
+from tests.cluster.support import eventually
 
 FACTS = """
 import json, os, pathlib
@@ -57,14 +57,6 @@ POLITE = (
 )
 
 
-def until(condition: Callable[[], Any], timeout: float = 30.0) -> Any:
-    deadline = time.monotonic() + timeout
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "not so in time"
-        time.sleep(0.05)
-    return found
-
-
 class Place:
     """A namespace's pods on the agent's node."""
 
@@ -100,8 +92,8 @@ class Place:
 
     def ended(self, name: str) -> tuple[str, int]:
         """Its phase and exit code, once it has ended."""
-        code = until(lambda: self.state(name)["state"].get("terminated"))["exitCode"]
-        until(lambda: self.pod(name)["status"]["phase"] in {"Succeeded", "Failed"})
+        code = eventually(lambda: self.state(name)["state"].get("terminated"))["exitCode"]
+        eventually(lambda: self.pod(name)["status"]["phase"] in {"Succeeded", "Failed"})
         return self.pod(name)["status"]["phase"], code
 
     def log(self, name: str) -> str:
@@ -160,15 +152,15 @@ def test_a_secret_appears_and_changes_in_a_running_container(place: Place) -> No
     volumes = [{"name": "pair", "secret": {"secretName": "pair", "optional": True}}]
     mounted = {"volumeMounts": [{"name": "pair", "mountPath": "/pair"}]}
     place.run("watch", program, container=mounted, volumes=volumes)
-    until(lambda: place.log("watch") == "none\n")
+    eventually(lambda: place.log("watch") == "none\n")
     data = {"key": b64encode(b"first").decode()}
     place.client.request("POST", place.path(plural="secrets"), {"metadata": {"name": "pair"}, "data": data})
-    until(lambda: place.log("watch").split() == ["none", "first"])
+    eventually(lambda: place.log("watch").split() == ["none", "first"])
     change = {"data": {"key": b64encode(b"second").decode()}}
     place.client.request(
         "PATCH", place.path("pair", "secrets"), change, content="application/merge-patch+json"
     )  # fmt: skip
-    until(lambda: place.log("watch").split() == ["none", "first", "second"])
+    eventually(lambda: place.log("watch").split() == ["none", "first", "second"])
 
 
 READ = """
@@ -217,8 +209,8 @@ def test_an_error_is_told_with_the_end_of_the_log_where_that_is_asked_for(place:
 
 def test_a_container_that_crashes_is_started_again_ever_more_slowly(place: Place) -> None:
     place.run("crash", "raise SystemExit(5)", restartPolicy="Always")
-    until(lambda: place.state("crash")["restartCount"] >= 2)
-    until(lambda: place.state("crash")["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff")
+    eventually(lambda: place.state("crash")["restartCount"] >= 2)
+    eventually(lambda: place.state("crash")["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff")
     assert place.state("crash")["lastState"]["terminated"]["exitCode"] == 5
     assert place.pod("crash")["status"]["phase"] == "Running"
 
@@ -226,20 +218,20 @@ def test_a_container_that_crashes_is_started_again_ever_more_slowly(place: Place
 def test_a_deletion_is_a_pause_then_a_polite_request(place: Place) -> None:
     container = {"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}
     place.run("polite", POLITE, container=container, terminationGracePeriodSeconds=20)
-    until(lambda: place.log("polite") == "up\n")
+    eventually(lambda: place.log("polite") == "up\n")
     place.client.request("DELETE", place.path("polite"))
     asked = time.monotonic()
-    until(lambda: "term" in place.log("polite"))
+    eventually(lambda: "term" in place.log("polite"))
     assert time.monotonic() - asked > 0.9
-    until(lambda: not place.client.exists(place.path("polite")))
+    eventually(lambda: not place.client.exists(place.path("polite")))
     assert time.monotonic() - asked < 10
 
 
 def test_what_does_not_end_within_its_grace_is_killed(place: Place) -> None:
     place.run("deaf", DEAF, terminationGracePeriodSeconds=1)
-    until(lambda: place.log("deaf") == "up\n")
+    eventually(lambda: place.log("deaf") == "up\n")
     place.client.request("DELETE", place.path("deaf"))
-    until(lambda: not place.client.exists(place.path("deaf")), 10)
+    eventually(lambda: not place.client.exists(place.path("deaf")), 10)
     assert not commands("time.sleep(1000)", place.namespace)
 
 
@@ -258,10 +250,10 @@ def commands(program: str, namespace: str) -> list[int]:
 
 def test_a_pod_that_is_deleted_at_once_leaves_no_process(place: Place) -> None:
     place.run("sleeper", ASLEEP)
-    until(lambda: place.state("sleeper")["state"].get("running"))
+    eventually(lambda: place.state("sleeper")["state"].get("running"))
     assert commands("time.sleep(1000)", place.namespace)
     place.client.request("DELETE", f"{place.path('sleeper')}?gracePeriodSeconds=0")
-    until(lambda: not commands("time.sleep(1000)", place.namespace))
+    eventually(lambda: not commands("time.sleep(1000)", place.namespace))
 
 
 def probe(code: str, **more: int) -> dict[str, Any]:
@@ -293,24 +285,24 @@ def test_a_pod_is_ready_while_its_probe_says_so(place: Place) -> None:
     }
     volumes = [{"name": "pair", "secret": {"secretName": "pair", "optional": True}}]
     place.run("server", SERVER, container=container, volumes=volumes)
-    until(lambda: place.state("server").get("started"))
+    eventually(lambda: place.state("server").get("started"))
     assert not ready(place, "server")
     place.client.request("POST", place.path(plural="secrets"), {"metadata": {"name": "pair"}, "data": {"key": ""}})
-    until(lambda: ready(place, "server"))
+    eventually(lambda: ready(place, "server"))
     place.client.request("DELETE", place.path("pair", "secrets"))
-    until(lambda: not ready(place, "server"))
+    eventually(lambda: not ready(place, "server"))
 
 
 def test_a_container_that_is_not_alive_is_started_again(place: Place) -> None:
     container = {"env": POD_IP, "livenessProbe": probe("ready", failureThreshold=1, initialDelaySeconds=1)}
     place.run("dead", SERVER, container=container, restartPolicy="Always")
-    until(lambda: place.state("dead")["restartCount"] >= 1)
+    eventually(lambda: place.state("dead")["restartCount"] >= 1)
 
 
 def test_one_that_is_not_alive_and_hears_nothing_is_killed(place: Place) -> None:
     container = {"livenessProbe": probe("live", failureThreshold=1, initialDelaySeconds=1)}
     place.run("stuck", DEAF, container=container, restartPolicy="Always")
-    until(lambda: place.state("stuck")["restartCount"] >= 1)
+    eventually(lambda: place.state("stuck")["restartCount"] >= 1)
     assert place.state("stuck")["lastState"]["terminated"]["exitCode"] == 137
 
 
@@ -325,15 +317,15 @@ def test_one_that_is_not_alive_and_hears_nothing_is_killed(place: Place) -> None
 )
 def test_what_the_node_does_not_do_is_said_in_the_pods_status(place: Place, more: dict[str, Any], named: str) -> None:
     place.run("odd", ASLEEP, container=more)
-    until(lambda: named in json.dumps(place.state("odd")["state"].get("waiting", {})))
+    eventually(lambda: named in json.dumps(place.state("odd")["state"].get("waiting", {})))
 
 
 def test_an_image_that_the_node_lacks_is_named_and_waited_for(place: Place) -> None:
     place.run("foreign", ASLEEP, container={"image": "example.invalid/vllm:1"})
-    until(lambda: "vllm:1" in json.dumps(place.state("foreign")["state"].get("waiting", {})))
+    eventually(lambda: "vllm:1" in json.dumps(place.state("foreign")["state"].get("waiting", {})))
     assert place.pod("foreign")["status"]["phase"] == "Pending"
     place.client.request("DELETE", place.path("foreign"))
-    until(lambda: not place.client.exists(place.path("foreign")))
+    eventually(lambda: not place.client.exists(place.path("foreign")))
 
 
 def test_the_agent_is_a_node_that_may_read_its_own_pods_secrets_only(control_plane: ControlPlane, place: Place) -> None:

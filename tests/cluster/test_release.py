@@ -1,19 +1,20 @@
 """A release over its life: tested by helm, upgraded and uninstalled with requests in flight, two replicas."""
 
 import json
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from controlplane import nodes
-from controlplane.client import Client, RequestFailed
 from controlplane.installation import NAMESPACE, RELEASE, Installation
 from controlplane.process import wait_until
 from controlplane.start import ControlPlane
+from llmjob.names import ENFORCEMENT_LABEL
+from tests.cluster.support import CONFIGURATION_KINDS, answer, in_flight, job
 
 SETTINGS = {"inventory": {"complete": True}}
 # What is lost shall show, not that this machine is slow while pods start on it.
@@ -22,51 +23,15 @@ ENFORCED = "enforced"
 KINDS = (
     "deployments,replicasets,pods,services,serviceaccounts,configmaps,secrets,poddisruptionbudgets,roles,rolebindings"
 )
-CONFIGURATIONS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
 WAIT = 60.0
 
 
-def job(name: str, parameters: str) -> dict[str, Any]:
-    spec = {"model": {"parameters": parameters}, "inference": {}}
-    return {"apiVersion": "llmjob.dev/v1alpha1", "kind": "LLMJob", "metadata": {"name": name}, "spec": spec}
-
-
-class Requests:
-    """Asks for the same refusal, one request after the other in each of some threads, and counts the answers."""
-
-    PATH = f"/apis/llmjob.dev/v1alpha1/namespaces/{ENFORCED}/llmjobs?dryRun=All"
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._stop = threading.Event()
-        self.answers: Counter[str] = Counter()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(2)]
-
-    def _ask(self) -> None:
-        while not self._stop.is_set():
-            self.answers[answer(lambda: self._client.request("POST", self.PATH, job("large", "405B")))] += 1
-
-    @contextmanager
-    def in_flight(self) -> Iterator[None]:
-        for thread in self._threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in self._threads:
-                thread.join()
-
-
-def answer(ask: Callable[[], object]) -> str:
-    """`refused` where the webhook refuses, `allowed`, or what went wrong."""
-    try:
-        ask()
-    except RequestFailed as error:
-        return "refused" if error.status == 403 and "denied the request" in str(error) else str(error)
-    except OSError as error:
-        return str(error)
-    return "allowed"
+@contextmanager
+def asked(cluster: ControlPlane) -> Iterator[Counter[str]]:
+    """Meanwhile two threads ask for the same refusal; counts the answers."""
+    ask = partial(answer, cluster.client, ENFORCED)
+    with in_flight(ask, ask) as answers:
+        yield answers
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +39,7 @@ def cluster() -> Iterator[ControlPlane]:
     """A control plane of its own: what other tests do needs no webhook, and these must have it alone."""
     with ControlPlane.start() as control_plane:
         control_plane.client.request("POST", "/api/v1/nodes", nodes.node("small", nodes.T4, 1))
-        labels = {"llmjob.dev/enforcement": "enforce"}
+        labels = {ENFORCEMENT_LABEL: "enforce"}
         control_plane.client.request("POST", "/api/v1/namespaces", {"metadata": {"name": ENFORCED, "labels": labels}})
         yield control_plane
 
@@ -83,8 +48,7 @@ def cluster() -> Iterator[ControlPlane]:
 def release(cluster: ControlPlane) -> Installation:
     found = Installation(cluster, SETTINGS, VALUES)
     found.install()
-    refused = lambda: answer(lambda: cluster.client.request("POST", Requests.PATH, job("marker", "405B"))) == "refused"  # noqa: E731
-    wait_until(refused, "a refusal", found.processes, WAIT)
+    wait_until(lambda: answer(cluster.client, ENFORCED) == "refused", "a refusal", found.processes, WAIT)
     return found
 
 
@@ -123,11 +87,10 @@ def test_admission_answers_throughout_an_upgrade(
     cluster: ControlPlane, release: Installation, values: dict[str, Any], replaced: int
 ) -> None:
     before = {replica.name for replica in release.replicas("webhook")}
-    requests = Requests(cluster.client)
-    with requests.in_flight():
+    with asked(cluster) as answers:
         release.upgrade(values)
-    assert set(requests.answers) == {"refused"}
-    assert requests.answers["refused"] > 20
+    assert set(answers) == {"refused"}
+    assert answers["refused"] > 20
     after = {replica.name for replica in release.replicas("webhook")}
     assert len(after) == len(before) == 2
     assert len(after - before) == replaced
@@ -136,12 +99,11 @@ def test_admission_answers_throughout_an_upgrade(
 def test_uninstall_refuses_nothing_for_want_of_a_webhook_and_leaves_none(
     cluster: ControlPlane, release: Installation
 ) -> None:
-    requests = Requests(cluster.client)
-    with requests.in_flight():
+    with asked(cluster) as answers:
         release.uninstall()
     # First refused, then nobody is asked; never "failed calling webhook".
-    assert set(requests.answers) <= {"refused", "allowed"}
-    for kind in CONFIGURATIONS:
+    assert set(answers) <= {"refused", "allowed"}
+    for kind in CONFIGURATION_KINDS:
         assert cluster.kubectl("get", kind, "-o", "name").stdout == ""
     wait_until(lambda: left(cluster) == {"default", "kube-root-ca.crt"}, "nothing left", release.processes, WAIT)
     assert RELEASE not in cluster.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name").stdout

@@ -1,9 +1,7 @@
 """The API server's audit log of a release's life beside the rendered rules: they agree verb by verb, both ways."""
 
 import json
-import time
 from base64 import b64encode
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,54 +9,35 @@ import pytest
 import yaml
 
 from controlplane import nodes
-from controlplane.client import Client, RequestFailed
+from controlplane.client import Client
 from controlplane.installation import NAMESPACE, RELEASE, SECRET, Installation
 from controlplane.rights import Record, Right, granted, without_grant, without_use
 from controlplane.start import ControlPlane
+from llmjob.names import ENFORCEMENT_LABEL, JOB_LABEL
+from llmjob.runtime.certificates.configurations import PATHS
+from tests.cluster.support import answer, eventually, job, jobs
 
 MERGE = "application/merge-patch+json"
 SECRET_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/{SECRET}"
-CONFIGURATIONS = tuple(
-    f"/apis/admissionregistration.k8s.io/v1/{kind}/llmjob-admission"
-    for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
-)
-JOBS = "/apis/llmjob.dev/v1alpha1/namespaces/team/llmjobs"
 ACCOUNTS = ("llmjob-webhook", "llmjob-controller", "llmjob-test")
 
 
-def until(condition: Callable[[], Any], timeout: float = 60.0) -> Any:
-    deadline = time.monotonic() + timeout
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "not so in time"
-        time.sleep(0.05)
-    return found
-
-
-def job(name: str, parameters: str) -> dict[str, Any]:
-    spec = {"model": {"parameters": parameters}, "inference": {}}
-    return {"apiVersion": "llmjob.dev/v1alpha1", "kind": "LLMJob", "metadata": {"name": name}, "spec": spec}
-
-
 def refused(client: Client) -> bool:
-    try:
-        client.request("POST", f"{JOBS}?dryRun=All", job("large", "405B"))
-    except RequestFailed as error:
-        return "denied the request" in str(error)
-    return False
+    return answer(client, "team") == "refused"
 
 
 def use_jobs_and_pods(client: Client) -> None:
     """A job that is judged, one that is refused, and a pod that names one that nobody knows."""
     client.request("POST", "/api/v1/nodes", nodes.node("t4", nodes.T4, 1))
-    labels = {"llmjob.dev/enforcement": "enforce"}
+    labels = {ENFORCEMENT_LABEL: "enforce"}
     client.request("POST", "/api/v1/namespaces", {"metadata": {"name": "team", "labels": labels}})
-    until(lambda: client.exists("/api/v1/namespaces/team/serviceaccounts/default"))
-    until(lambda: refused(client))
-    client.request("POST", JOBS, job("small", "1B"))
-    until(lambda: "status" in client.request("GET", f"{JOBS}/small"))
+    eventually(lambda: client.exists("/api/v1/namespaces/team/serviceaccounts/default"), 60)
+    eventually(lambda: refused(client), 60)
+    client.request("POST", jobs("team"), job("small", "1B"))
+    eventually(lambda: "status" in client.request("GET", jobs("team", "small")), 60)
     container = {"name": "main", "image": "x", "resources": {"limits": {nodes.GPU_RESOURCE: "1"}}}
     pod = {
-        "metadata": {"name": "early", "labels": {"llmjob.dev/job": "absent"}},
+        "metadata": {"name": "early", "labels": {JOB_LABEL: "absent"}},
         "spec": {"containers": [container]},
     }
     client.request("POST", "/api/v1/namespaces/team/pods", pod)
@@ -67,7 +46,7 @@ def use_jobs_and_pods(client: Client) -> None:
 def mistake_the_settings(release: Installation, client: Client) -> None:
     release.set_settings("inventory: {complet: true}\n")
     events = f"/api/v1/namespaces/{NAMESPACE}/events"
-    until(lambda: "SettingsInvalid" in {event["reason"] for event in client.request("GET", events)["items"]})
+    eventually(lambda: "SettingsInvalid" in {event["reason"] for event in client.request("GET", events)["items"]}, 60)
     release.set_settings("inventory: {complete: true}\n")
 
 
@@ -75,17 +54,21 @@ def take_the_certificate(client: Client) -> None:
     """Delete the Secret, fill it with garbage, empty every caBundle; each is made good again."""
     before = client.request("GET", SECRET_PATH)["metadata"]["uid"]
     client.request("DELETE", SECRET_PATH)
-    until(lambda: client.exists(SECRET_PATH) and client.request("GET", SECRET_PATH)["metadata"]["uid"] != before)
+    eventually(
+        lambda: client.exists(SECRET_PATH) and client.request("GET", SECRET_PATH)["metadata"]["uid"] != before, 60
+    )
     garbage = b64encode(b"garbage").decode()
     client.request("PATCH", SECRET_PATH, {"data": {"tls.crt": garbage}}, content=MERGE)
-    until(lambda: client.request("GET", SECRET_PATH)["data"]["tls.crt"] != garbage)
-    for path in CONFIGURATIONS:
+    eventually(lambda: client.request("GET", SECRET_PATH)["data"]["tls.crt"] != garbage, 60)
+    for path in PATHS:
         entries = client.request("GET", path)["webhooks"]
         for entry in entries:
             del entry["clientConfig"]["caBundle"]
         client.request("PATCH", path, {"webhooks": entries}, content=MERGE)
-        until(lambda path=path: all("caBundle" in e["clientConfig"] for e in client.request("GET", path)["webhooks"]))
-    until(lambda: refused(client))
+        eventually(
+            lambda path=path: all("caBundle" in e["clientConfig"] for e in client.request("GET", path)["webhooks"]), 60
+        )
+    eventually(lambda: refused(client), 60)
 
 
 @dataclass
@@ -113,7 +96,7 @@ def life() -> Life:
         before = lines()
         control_plane.restart_api_server()
         ready = len(lines())
-        until(lambda: refused(control_plane.client))
+        eventually(lambda: refused(control_plane.client), 60)
         control_plane.helm("test", RELEASE, "--namespace", NAMESPACE)
         texts = [
             control_plane.helm("get", what, RELEASE, "--namespace", NAMESPACE).stdout for what in ("manifest", "hooks")

@@ -7,7 +7,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from base64 import b64decode, b64encode
@@ -22,6 +21,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from controlplane import nodes
 from controlplane.installation import HOST, METRICS_PORT, NAMESPACE, RELEASE, Installation, Replica
 from controlplane.start import ControlPlane
+from llmjob.runtime.certificates.configurations import PATHS
+from tests.cluster.support import eventually, jobs
 
 COMPLETE = "inventory: {complete: true}\n"
 ADMISSION_PORT = 8443
@@ -30,15 +31,6 @@ _COUNTER = itertools.count(1)
 _DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def eventually(condition: Callable[[], Any], timeout: float = 30.0) -> Any:
-    """What the condition returns once it is true."""
-    deadline = time.monotonic() + timeout
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "not so in time"
-        time.sleep(0.05)
-    return found
 
 
 class Direct(http.client.HTTPSConnection):
@@ -112,8 +104,7 @@ class Running:
     @property
     def authority(self) -> str:
         """The CA by which the API server knows the webhook, PEM."""
-        path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/llmjob-admission"
-        entry = self.cluster.client.request("GET", path)["webhooks"][0]
+        entry = self.cluster.client.request("GET", PATHS[1])["webhooks"][0]
         return b64decode(entry["clientConfig"]["caBundle"]).decode()
 
     def connection(self, replica: Replica | None = None) -> Direct:
@@ -128,7 +119,7 @@ class Running:
         return self.cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=text, check=False)
 
     def job(self, namespace: str, name: str) -> dict[str, Any]:
-        found = self.cluster.client.request("GET", f"/apis/llmjob.dev/v1alpha1/namespaces/{namespace}/llmjobs/{name}")
+        found = self.cluster.client.request("GET", jobs(namespace, name))
         assert isinstance(found, dict)
         return found
 
@@ -240,7 +231,7 @@ class Running:
 
     @staticmethod
     def job_path(namespace: str, name: str) -> str:
-        return f"/apis/llmjob.dev/v1alpha1/namespaces/{namespace}/llmjobs/{name}"
+        return jobs(namespace, name)
 
     def refusal(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """The Status with which the API server refuses an object, as programs read it."""
@@ -342,6 +333,6 @@ def space(running: Running) -> Iterator[Callable[..., str]]:
 
     yield make
     for name in made:
-        for path in (f"/api/v1/namespaces/{name}/pods", f"/apis/llmjob.dev/v1alpha1/namespaces/{name}/llmjobs"):
+        for path in (f"/api/v1/namespaces/{name}/pods", jobs(name)):
             running.cluster.client.request("DELETE", path)
         running.cluster.client.request("DELETE", f"/api/v1/namespaces/{name}")

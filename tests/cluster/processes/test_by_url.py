@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from llmjob.runtime.certificates.configurations import PATHS
+
 Space = Callable[..., str]
-CONFIGURATION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/llmjob-admission"
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def by_url(running: Any) -> Any:
 
 
 def test_a_release_by_url_admits_and_refuses(running: Any, space: Space, by_url: str) -> None:
-    entries = running.cluster.client.request("GET", CONFIGURATION)["webhooks"]
+    entries = running.cluster.client.request("GET", PATHS[1])["webhooks"]
     assert all(entry["clientConfig"]["url"].startswith(by_url) for entry in entries)
     assert not any("service" in entry["clientConfig"] for entry in entries)
     place = space("enforce")

@@ -2,9 +2,7 @@
 wrong with them for a moment would be wrong for every other test.
 """
 
-import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,24 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from controlplane import nodes
 from controlplane.installation import NAMESPACE, Installation
 from controlplane.start import ControlPlane
+from tests.cluster.support import answer, eventually, job, jobs
 
 COMPLETE = "inventory: {complete: true}\n"
 CONFIG_MAP = f"/api/v1/namespaces/{NAMESPACE}/configmaps/llmjob-settings"
-JOB = {
-    "apiVersion": "llmjob.dev/v1alpha1",
-    "kind": "LLMJob",
-    "metadata": {"name": "large", "namespace": "watched"},
-    "spec": {"model": {"parameters": "405B"}, "inference": {}},
-}
 RELOADED = "llmjob_settings_last_reload_successful"
-
-
-def eventually(condition: Callable[[], Any], timeout: float = 30.0) -> Any:
-    deadline = time.monotonic() + timeout
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "not so in time"
-        time.sleep(0.05)
-    return found
 
 
 @dataclass
@@ -54,13 +39,11 @@ class Rig:
 
     def refused(self) -> bool:
         """Whether the job, made anew in a namespace that enforces, is refused."""
-        job = json.dumps({**JOB, "metadata": {"name": "again", "namespace": "enforced"}})
-        answer = self.cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=job, check=False)
-        return "denied the request" in answer.stderr
+        return answer(self.cluster.client, "enforced") == "refused"
 
     def reason(self) -> str:
-        job = self.cluster.client.request("GET", "/apis/llmjob.dev/v1alpha1/namespaces/watched/llmjobs/large")
-        return str(job.get("status", {}).get("summary", {}).get("reason"))
+        found = self.cluster.client.request("GET", jobs("watched", "large"))
+        return str(found.get("status", {}).get("summary", {}).get("reason"))
 
     def verdicts(self) -> set[str]:
         """The reasons that the controller's metrics give for the job."""
@@ -102,7 +85,7 @@ def started() -> Iterator[Rig]:
         release.install()
         rig = Rig(cluster, release)
         eventually(rig.refused)
-        cluster.kubectl("create", "-f", "-", stdin=json.dumps(JOB))
+        cluster.client.request("POST", jobs("watched"), job("large", "405B"))
         yield rig
 
 
