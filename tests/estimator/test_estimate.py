@@ -279,6 +279,14 @@ def test_vllm_spreads_experts_over_all_ranks_whatever_degree_is_stated() -> None
     assert not any("tensor x data" in warning for warning in all_ranks.warnings)
 
 
+def test_of_a_count_too_it_is_told_where_experts_are_spread_wider() -> None:
+    mixture = replace(COUNTED, active_parameters=10**9)
+    spread, told = (answer(mixture, Inference(parallelism=Parallelism(data=8, expert=expert))) for expert in (8, 2))
+    assert spread.component(ComponentName.WEIGHTS) == told.component(ComponentName.WEIGHTS)
+    assert any("tensor x data = 8" in warning for warning in told.warnings)
+    assert not any("tensor x data" in warning for warning in spread.warnings)
+
+
 @pytest.mark.parametrize("task", [Inference(), FineTuning(method="Full")])
 def test_a_count_alone_does_not_say_whether_experts_spread_its_weights(task: Task) -> None:
     spread = replace(task, parallelism=Parallelism(data=8, expert=8))

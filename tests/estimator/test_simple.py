@@ -271,6 +271,14 @@ def test_expert_parallelism_lowers_only_the_lower_bound_of_the_weights() -> None
     assert found.component(W) == Interval(gb("3.5"), gb("14"), gb("14"))
 
 
+@pytest.mark.parametrize(("expert", "lower"), [(1, "7"), (2, "0.875"), (8, "0.875"), (16, "0.875")])
+def test_serving_deals_experts_to_all_ranks_whatever_degree_is_stated(expert: int, lower: str) -> None:
+    """14 GB over tensor 2, and over all 16 ranks where experts are spread at all."""
+    degrees = Parallelism(tensor=2, data=8, expert=expert)
+    found = estimated(Inference(parallelism=degrees), active_parameters=10**9)
+    assert found.component(W) == Interval(gb(lower), gb("7"), gb("7"))
+
+
 @pytest.mark.parametrize(
     ("method", "percent"),
     [

@@ -85,6 +85,16 @@ def test_fsdp_moves_gradients_with_the_weights() -> None:
     assert kept.expected > 70.5 * GB * 2 / 8
 
 
+@pytest.mark.parametrize("offload", [(), ("Parameters",), ("Parameters", "Optimizer")])
+def test_fsdp_may_hold_whole_gradients_where_they_accumulate(offload: tuple[str, ...]) -> None:
+    """8.03 billion parameters in 16 bit: whole on every rank at the most, the least and the expected as without."""
+    once = replace(OFFLOADED, offload=offload)
+    found, before = (gradients(LLAMA_8B, replace(once, gradient_accumulation=count)) for count in (4, 1))
+    assert found.upper >= 8_030_261_248 * 2 > 4 * before.upper
+    assert found.lower <= 8_030_261_248 * 2 // 8
+    assert found.expected <= 8_030_261_248 * 2 // 8
+
+
 @pytest.mark.parametrize("strategy", [None, "DDP", "ZeRO1", "FSDP"])
 def test_what_is_offloaded_may_take_gradients_along_elsewhere(strategy: str | None) -> None:
     task = replace(ZERO, framework="Megatron", sharding=Sharding(strategy=strategy))

@@ -100,6 +100,9 @@ def test_memory_beyond_what_a_card_can_report_is_taken_at_its_word():
         ({"kind": "Pod", "metadata": {"name": "a"}}, r"items\[1\]: must be a Node, not a Pod"),
         ({"kind": "Node"}, r"items\[1\].metadata.name: is missing"),
         ({"metadata": {"name": ""}}, r"items\[1\].metadata.name: is missing"),
+        ({"kind": "Node", "status": 5}, r"items\[1\].metadata.name: is missing"),
+        ({"kind": "Node", "metadata": {"name": "a"}, "status": 5}, r"items\[1\].status: must be a mapping, not '5'"),
+        ({"kind": "Node", "metadata": {"name": "a"}, "spec": []}, r"items\[1\].spec: must be a mapping, not '\[\]'"),
     ],
 )
 def test_an_item_of_a_list_that_is_no_node_is_named(item, message):

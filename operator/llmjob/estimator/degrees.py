@@ -127,15 +127,16 @@ def meaningless(architecture: Architecture | None, task: Task) -> tuple[str, ...
     return tuple(found)
 
 
-def spreads_wider(architecture: Architecture | None, task: Task) -> tuple[str, ...]:
+def spreads_wider(model: Model, task: Task) -> tuple[str, ...]:
     """A warning where vLLM takes another expert degree than the one stated.
 
     Source: "EP_SIZE = TP_SIZE x DP_SIZE" of its documentation (Expert Parallel Deployment), which no flag changes.
     """
-    degrees = task.parallelism
+    degrees, architecture = task.parallelism, model.architecture
     ranks = degrees.tensor * degrees.data
     ours = isinstance(task, Inference) and task.engine in {None, "vLLM"} and degrees.expert > 1
-    if not ours or degrees.expert == ranks or architecture is None or not _experts(architecture):
+    mixes = model.active_parameters is not None if architecture is None else _experts(architecture) > 0
+    if not ours or not mixes or degrees.expert == ranks:
         return ()
     stated = f"parallelism.expert = {degrees.expert}: vLLM spreads experts over all tensor x data = {ranks} ranks"
     return (f"{stated}; the lower bound counts so, what is expected as stated",)

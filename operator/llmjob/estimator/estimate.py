@@ -39,7 +39,7 @@ def estimate(model: Model, task: Task, gpu: GPU | None = None) -> Estimate | Unk
         return answer
     maybe_less = (*uncounted(model, task), *left_open(asked, task, model))
     answer = _warned(
-        answer, (*maybe_less, *assumed(task), *meaningless(architecture, task), *spreads_wider(architecture, task))
+        answer, (*maybe_less, *assumed(task), *meaningless(architecture, task), *spreads_wider(model, task))
     )
     return implausible(model, task, answer) or (_unsure(answer) if maybe_less else answer)
 

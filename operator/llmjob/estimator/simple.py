@@ -228,8 +228,14 @@ def _weights(
 
 
 def _spread(model: Model, task: Task) -> int:
-    """Ranks that share the experts at the most; weights that every token uses are not spread so."""
-    return 1 if model.active_parameters is None else task.parallelism.expert
+    """Times that experts are spread over more ranks than tensor parallelism's, at the most.
+
+    In serving vLLM deals them to all ranks of tensor and data parallelism, whatever degree is stated.
+    """
+    degrees = task.parallelism
+    if model.active_parameters is None or degrees.expert == 1:
+        return 1
+    return degrees.expert if isinstance(task, FineTuning) else max(degrees.data, ceil(degrees.expert / degrees.tensor))
 
 
 def _precision(model: Model) -> _Precision:

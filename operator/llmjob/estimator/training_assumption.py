@@ -14,7 +14,7 @@ from llmjob.estimator.model import Model
 from llmjob.estimator.task import Adapter, FineTuning, Sharding
 from llmjob.estimator.training_block import Kernel
 from llmjob.estimator.training_choice import Choice
-from llmjob.estimator.training_gradients import GradientsLife, gradients_life
+from llmjob.estimator.training_gradients import GradientsLife, gradients_life, may_hold_whole
 from llmjob.estimator.training_numbers import (
     HALF,
     SINGLE,
@@ -182,7 +182,8 @@ def _shards(task: FineTuning) -> Choice[Shards]:
     degree = (task.sharding.degree if task.sharding else None) or task.parallelism.data
     strategy = task.sharding.strategy if task.sharding else None
     alone, wider = (_shards_of(strategy, ranks) for ranks in (degree, degree * task.parallelism.context))
-    return Choice(expected=wider if task.framework == "Torchtitan" else alone, kindest=wider, harshest=alone)
+    harshest = replace(alone, gradients=1) if may_hold_whole(task) else alone
+    return Choice(expected=wider if task.framework == "Torchtitan" else alone, kindest=wider, harshest=harshest)
 
 
 def _shards_of(strategy: str | None, degree: int) -> Shards:

@@ -37,7 +37,7 @@ def gradients_life(task: FineTuning, rule: FrameworkRule) -> Choice[GradientsLif
     if strategy in _MOVES_WITH_STATES and "Optimizer" in task.offload:
         return Choice(expected=_GONE, kindest=_GONE, harshest=GradientsLife(kept=False, bucket=_BUCKETS))
     if strategy in _MOVES_WITH_WEIGHTS and "Parameters" in task.offload:
-        return Choice.known(_GONE)
+        return Choice(expected=_GONE, kindest=_GONE, harshest=GradientsLife(kept=may_hold_whole(task)))
     stated = training_profile.optimizer(task.optimizer or "AdamW").gradients
     least = training_profile.optimizer(task.optimizer or rule.kindest_optimizer).gradients.low
     # Others that move weights or states to the host move gradients too, or let them be moved (offload_gradients).
@@ -47,6 +47,16 @@ def gradients_life(task: FineTuning, rule: FrameworkRule) -> Choice[GradientsLif
         kindest=GradientsLife(kept=not gone),
         harshest=GradientsLife(kept=bool(stated.high)),
     )
+
+
+def may_hold_whole(task: FineTuning) -> bool:
+    """Whether ranks may hold unsharded gradients between micro-batches.
+
+    Source: no_sync of PyTorch's FSDP, which Accelerate enters where gradients accumulate: "FSDP will accumulate the
+    full model gradients (instead of gradient shards) until the eventual sync", on the GPU.
+    """
+    strategy = task.sharding.strategy if task.sharding else None
+    return strategy in _MOVES_WITH_WEIGHTS and (task.gradient_accumulation or 1) > 1
 
 
 def _may_update_in_backward(task: FineTuning, rule: FrameworkRule) -> bool:

@@ -83,6 +83,9 @@ def _node(item: object, path: str) -> list[NodeProjection]:
     name = mapping(fields.get("metadata")).get("name")
     if not isinstance(name, str) or not name:
         raise ValueError(f"{path}.metadata.name: is missing; a Node has one, as kubectl get nodes -o yaml prints it")
+    for field in ("spec", "status"):
+        if not isinstance(fields.get(field), Mapping | None):
+            raise ValueError(f"{path}.{field}: must be a mapping, not {str(fields[field])[:_SHOWN]!r}")  # noqa: TRY004, one error type
     projection = project(fields)
     return [projection] if projection else []
 
