@@ -8,7 +8,7 @@ from aiohttp import web
 
 from llmjob.runtime.access import Access
 from llmjob.runtime.cluster import Cluster, ClusterError
-from llmjob.runtime.paths import JOBS, NODES
+from llmjob.runtime.paths import JOBS, NODES, job_path, job_status_path
 from llmjob.runtime.server import listening
 
 
@@ -66,17 +66,19 @@ async def test_a_rotated_token_is_used_at_once(rig):
 async def test_absent_is_none_and_anything_else_an_error_with_its_status(rig):
     server, cluster, _ = rig
     server.status = 404
-    assert await cluster.find_job("team", "job", timeout=0.5) is None
-    assert await cluster.patch_status("team", "job", {}) is None
+    assert await cluster.get(job_path("team", "job"), timeout=0.5) is None
+    with pytest.raises(ClusterError) as error:
+        await cluster.merge(job_status_path("team", "job"), {})
+    assert error.value.absent
     server.status = 403
     with pytest.raises(ClusterError, match=r"403.*said") as error:
-        await cluster.find_job("team", "job", timeout=0.5)
-    assert error.value.status == 403
+        await cluster.get(job_path("team", "job"), timeout=0.5)
+    assert (error.value.status, error.value.absent) == (403, False)
 
 
 async def test_a_status_is_merge_patched_on_its_own_path(rig):
     server, cluster, _ = rig
-    await cluster.patch_status("team", "job", {"status": {"a": 1}})
+    await cluster.merge(job_status_path("team", "job"), {"status": {"a": 1}})
     method, path, _, body, headers = server.asked[0]
     assert (method, path) == ("PATCH", "/apis/llmjob.dev/v1alpha1/namespaces/team/llmjobs/job/status")
     assert headers["Content-Type"] == "application/merge-patch+json"
@@ -114,7 +116,7 @@ async def test_an_answer_that_is_no_json_object_is_an_error_of_the_cluster(rig, 
 
 async def test_a_name_stays_quoted_on_the_wire(rig):
     server, cluster, _ = rig
-    await cluster.find_job("team", "../../team-b/llmjobs/secret", timeout=0.5)
+    await cluster.get(job_path("team", "../../team-b/llmjobs/secret"))
     assert server.raw == ["/apis/llmjob.dev/v1alpha1/namespaces/team/llmjobs/..%2F..%2Fteam-b%2Fllmjobs%2Fsecret"]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,11 @@ import pytest
 from llmjob.runtime.cluster import ClusterError
 from llmjob.runtime.controller import Controller
 from llmjob.runtime.pod_view import PodView
+
+
+def key_of(path: str) -> tuple[str, str]:
+    """Namespace and name of the LLMJob whose status a path is."""
+    return re.fullmatch(r"/apis/llmjob.dev/v1alpha1/namespaces/([^/]+)/llmjobs/([^/]+)/status", path).groups()
 
 
 class Cluster:
@@ -22,21 +28,23 @@ class Cluster:
         self.gone = False
         self.meanwhile: Any = None
 
-    async def patch_status(self, namespace: str, name: str, patch: Any) -> Any:
+    async def merge(self, path: str, patch: Any) -> Any:
+        namespace, name = key_of(path)
         if self.failures:
             self.failures -= 1
             raise ClusterError("no answer", self.status)
         self.patches.append((namespace, name, patch))
         if self.gone:
-            return None
+            raise ClusterError("gone", 404)
         stored = copy.deepcopy(dict(self.world.jobs.find(namespace, name).content))
         stored["status"] = {**stored.get("status", {}), **patch["status"]}
         if self.meanwhile is not None:
             self.meanwhile()
         return stored
 
-    async def post_event(self, namespace: str, event: Any) -> None:
-        self.events.append((namespace, event))
+    async def create(self, path: str, content: Any) -> None:
+        (namespace,) = re.fullmatch(r"/api/v1/namespaces/([^/]+)/events", path).groups()
+        self.events.append((namespace, content))
 
 
 @pytest.fixture

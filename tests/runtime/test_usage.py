@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import logging
+import re
 
 import pytest
 from aiohttp import web
@@ -60,9 +61,10 @@ class Cluster:
     def __init__(self, world):
         self.world, self.patches = world, []
 
-    async def patch_status(self, namespace, name, patch):
+    async def merge(self, path, patch):
+        name = re.fullmatch(r"/apis/llmjob.dev/v1alpha1/namespaces/team/llmjobs/([^/]+)/status", path)[1]
         self.patches.append(patch)
-        stored = copy.deepcopy(dict(self.world.jobs.find(namespace, name).content))
+        stored = copy.deepcopy(dict(self.world.jobs.find("team", name).content))
         status = {**stored.get("status", {})}
         for key, value in patch["status"].items():
             if value is None:
@@ -73,7 +75,7 @@ class Cluster:
                 status[key] = value
         return {**stored, "status": status}
 
-    async def post_event(self, namespace, event):
+    async def create(self, path, content):
         pass
 
 

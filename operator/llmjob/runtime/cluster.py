@@ -11,7 +11,6 @@ from typing import Any, Final, Self
 import aiohttp
 
 from llmjob.runtime.access import Access
-from llmjob.runtime.paths import events_path, job_path
 
 CHUNK: Final = 500
 _TIMEOUT: Final = 30.0
@@ -40,6 +39,11 @@ class ClusterError(Exception):
     def refused(self) -> bool:
         """Whether the same request would be refused again: what it says is wrong, not the moment."""
         return self.status in _WRONG_REQUESTS
+
+    @property
+    def absent(self) -> bool:
+        """Whether there is no such object, or no such kind."""
+        return self.status == _NOT_FOUND
 
 
 class Cluster:
@@ -85,7 +89,7 @@ class Cluster:
         try:
             return await self._ask("GET", path, timeout=timeout)
         except ClusterError as error:
-            if error.status == _NOT_FOUND:
+            if error.absent:
                 return None
             raise
 
@@ -110,25 +114,6 @@ class Cluster:
                         break
                     yield None if event.get("type") == "DELETED" else event.get("object")
             await asyncio.sleep(_PAUSE)
-
-    async def find_job(self, namespace: str, name: str, *, timeout: float) -> Object | None:  # noqa: ASYNC109
-        """One LLMJob; None where there is none."""
-        return await self.get(job_path(namespace, name), timeout=timeout)
-
-    async def patch_status(self, namespace: str, name: str, patch: Object) -> Object | None:
-        """Merge-patch an LLMJob's status and return the object; None where it is gone."""
-        try:
-            return await self._ask(
-                "PATCH", f"{job_path(namespace, name)}/status", body=patch, content="application/merge-patch+json"
-            )
-        except ClusterError as error:
-            if error.status == _NOT_FOUND:
-                return None
-            raise
-
-    async def post_event(self, namespace: str, event: Object) -> None:
-        """Create a core/v1 Event."""
-        await self._ask("POST", events_path(namespace), body=event, content="application/json")
 
     async def create(self, path: str, content: Object) -> Object:
         """Create an object in a collection."""

@@ -13,6 +13,7 @@ from llmjob.runtime.events import Events, Subject, utc_now
 from llmjob.runtime.exhaustion import Exhaustions
 from llmjob.runtime.judgement import Judgement
 from llmjob.runtime.memory_exhausted import Facts, memory_exhausted
+from llmjob.runtime.paths import job_status_path
 from llmjob.runtime.pod_view import PodView
 from llmjob.runtime.settings import Settings
 from llmjob.runtime.status import Told, condition_of, merge_patch, status_of
@@ -133,9 +134,12 @@ class Controller:
         patch = merge_patch(current, wanted)
         if not patch:
             return
-        stored = await self._cluster.patch_status(seen.namespace, seen.name, {"status": patch})
-        if stored is None:
-            return
+        try:
+            stored = await self._cluster.merge(job_status_path(*key), {"status": patch})
+        except ClusterError as error:
+            if error.absent:
+                return
+            raise
         self._keep(seen, stored)
         before, after = condition_of(current, Condition.FITS), condition_of(wanted, Condition.FITS)
         if after and (

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from llmjob.runtime.cluster import Cluster, ClusterError
+from llmjob.runtime.paths import events_path
 
 _log: Final = logging.getLogger(__name__)
 _LONGEST: Final = 1024
@@ -59,6 +60,6 @@ class Events:
         """One more event about the subject."""
         event = new_event(subject, reason, message, warning=warning, moment=self._now())
         try:
-            await self._cluster.post_event(subject.namespace, event)
+            await self._cluster.create(events_path(subject.namespace), event)
         except ClusterError as error:
             _log.warning("event on %s %s/%s not posted: %s", subject.kind, subject.namespace, subject.name, error)

@@ -16,7 +16,6 @@ from llmjob.runtime.views import Key
 from llmjob.runtime.world import World
 
 _log: Final = logging.getLogger(__name__)
-_NOT_FOUND: Final = 404
 
 
 class NotInstalled(Exception):
@@ -89,7 +88,7 @@ class Feed:
         try:
             listed = [job async for job in self._cluster.list(JOBS)]
         except ClusterError as error:
-            if error.status == _NOT_FOUND:
+            if error.absent:
                 raise NotInstalled(f"the CRD {PLURAL}.{GROUP} is not installed: apply crds/ first") from error
             raise
         for key in jobs.replace(await asyncio.to_thread(jobs.read, listed)):

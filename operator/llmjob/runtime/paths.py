@@ -27,7 +27,12 @@ def pods_path(namespace: str | None) -> str:
 
 def job_path(namespace: str, name: str) -> str:
     """The path of one LLMJob."""
-    return f"/apis/{GROUP}/{VERSION}/namespaces/{_quoted(namespace)}/{PLURAL}/{_quoted(name)}"
+    return f"{jobs_path(namespace)}/{_quoted(name)}"
+
+
+def job_status_path(namespace: str, name: str) -> str:
+    """The path of one LLMJob's status."""
+    return f"{job_path(namespace, name)}/status"
 
 
 def config_maps_path(namespace: str) -> str:

@@ -29,6 +29,7 @@ from llmjob.runtime.metrics import (
     SettingsState,
 )
 from llmjob.runtime.operate import operate
+from llmjob.runtime.paths import job_path
 from llmjob.runtime.pod_view import PodView, joined
 from llmjob.runtime.server import FAREWELL, admission_application, health_application, listening
 from llmjob.runtime.settings.feed import SettingsFeed
@@ -168,7 +169,7 @@ def run_controller(
 
 def _finder(cluster: Cluster) -> FindJob:
     async def find(namespace: str, name: str, timeout: float) -> Object | None:  # noqa: ASYNC109, a bound of HTTP
-        return await cluster.find_job(namespace, name, timeout=timeout)
+        return await cluster.get(job_path(namespace, name), timeout=timeout)
 
     return find
 

@@ -23,6 +23,7 @@ from llmjob.runtime.metrics import Rotations
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SECRETS = "/api/v1/namespaces/system/secrets"
 SECRET = f"{SECRETS}/tls"
+EVENTS = "/api/v1/namespaces/system/events"
 NAME = "hook.system.svc"
 OURS = {"service": {"namespace": "system", "name": "hook"}}
 THEIRS = {"service": {"namespace": "elsewhere", "name": "hook"}}
@@ -67,6 +68,10 @@ class Api:
         return copy.deepcopy(found)
 
     async def create(self, path, content):
+        if path == EVENTS:
+            assert content["involvedObject"]["namespace"] == content["metadata"]["namespace"] == "system"
+            self.events.append(content)
+            return content
         if self.failure:
             raise self.failure
         path = f"{path}/{content['metadata']['name']}"
@@ -92,10 +97,6 @@ class Api:
                 found["webhooks"][int(index)]["clientConfig"][key] = operation["value"]
 
         return self._write(path, version["value"], change)
-
-    async def post_event(self, namespace, event):
-        assert event["involvedObject"]["namespace"] == event["metadata"]["namespace"] == namespace == "system"
-        self.events.append(event)
 
     async def watch_one(self, collection, name):
         await asyncio.Event().wait()

@@ -41,10 +41,10 @@ class Watched:
             self.now = found
             yield found
 
-    async def post_event(self, namespace, event):
+    async def create(self, path, content):
         if self.refuses_events:
             raise ClusterError("403", 403)
-        self.events.append((namespace, event))
+        self.events.append((path, content))
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ async def test_what_cannot_be_read_changes_nothing_and_is_said_once(rig, broken,
     await until(rig.cluster.news.empty)
     assert rig.world.settings is before
     assert rig.changes == []
-    [(namespace, event)] = rig.cluster.events
-    assert (namespace, event["type"], event["reason"]) == ("home", "Warning", "SettingsInvalid")
+    [(path, event)] = rig.cluster.events
+    assert (path, event["type"], event["reason"]) == ("/api/v1/namespaces/home/events", "Warning", "SettingsInvalid")
     assert named in event["message"]
     assert "last good settings stay" in event["message"]
     assert event["involvedObject"] == {
@@ -122,6 +122,20 @@ async def test_what_cannot_be_read_changes_nothing_and_is_said_once(rig, broken,
     [line] = [record for record in rig.log.records if record.levelname == "ERROR"]
     assert named in line.message
     assert PLACE in line.message
+
+
+async def test_the_kill_switch_acts_whatever_else_is_wrong_and_only_while_it_is_said(rig):
+    good = rig.world.settings
+    await rig.cluster.news.put(config_map("{enabled: false, views: {maxAge: 25h}}"))
+    await until(lambda: not rig.world.settings.enabled)
+    assert rig.world.settings == good.model_copy(update={"enabled": False})
+    assert not rig.feed.successful
+    assert len(rig.changes) == 1
+    await until(lambda: rig.cluster.events)
+    assert "stay in force, but disabled" in rig.cluster.events[0][1]["message"]
+    await rig.cluster.news.put(config_map("{enabled: true, views: {maxAge: 25h}}"))
+    await until(lambda: rig.world.settings.enabled)
+    assert rig.world.settings == good
 
 
 async def test_another_mistake_is_said_again_and_good_settings_are_said_once(rig):

@@ -18,7 +18,14 @@ from llmjob.runtime.settings.fields import Duration, Interval, a_header, a_word,
 
 
 class SettingsError(ValueError):
-    """Settings that cannot be read; the message names the key and the fix."""
+    """Settings that cannot be read; the message names the key and the fix.
+
+    `disabled`: whatever else is wrong, they say `enabled: false`.
+    """
+
+    def __init__(self, message: str, *, disabled: bool = False) -> None:
+        super().__init__(message)
+        self.disabled = disabled
 
 
 class _Section(BaseModel):
@@ -124,13 +131,15 @@ class Settings(_Section):
         content = documents[0] if documents else {}
         if not isinstance(content, Mapping):
             raise SettingsError("no mapping of settings")
+        disabled = content.get("enabled") is False
         try:
             settings = cls.model_validate(_tuples(content))
             _ = settings.inventory.declared
         except ValidationError as error:
-            raise SettingsError("; ".join(_said(found) for found in error.errors(include_url=False))) from error
+            said = "; ".join(_said(found) for found in error.errors(include_url=False))
+            raise SettingsError(said, disabled=disabled) from error
         except ValueError as error:
-            raise SettingsError(str(error)) from error
+            raise SettingsError(str(error), disabled=disabled) from error
         return settings
 
 

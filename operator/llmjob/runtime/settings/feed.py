@@ -1,5 +1,6 @@
 """The settings in force: read before anything else, followed while the process runs. What cannot be read changes
-nothing; the last good settings stay, and log, metric and event say so.
+nothing; the last good settings stay, and log, metric and event say so. The kill switch alone acts whatever else is wrong:
+who reaches for it must not have to find a mistake first.
 """
 
 import asyncio
@@ -36,6 +37,7 @@ class SettingsFeed:
     ) -> None:
         self._world, self._place, self._changed, self._events = world, place, changed, events
         self._source = source_of(place, cluster)
+        self._good = world.settings
         self._seen: Found | None = None
         self._subject: Subject | None = None
         self._problem: str | None = None
@@ -55,7 +57,7 @@ class SettingsFeed:
         async with aclosing(self._source.readings()) as readings:
             found = await anext(readings)
         try:
-            self._world.settings = _settings(found)
+            self._good = self._world.settings = _settings(found)
         except SettingsError as error:
             raise SettingsError(f"{self._place}: {error}") from error
         self._seen, self._subject = found, found.subject
@@ -80,17 +82,23 @@ class SettingsFeed:
         try:
             settings = await asyncio.to_thread(_settings, found)
         except SettingsError as error:
+            kept = self._good.model_copy(update={"enabled": False}) if error.disabled else self._good
+            self._put_in_force(kept)
             await self._keep_last(str(error))
             return
+        self._good = settings
+        self._put_in_force(settings)
+        if self._problem is not None:
+            self._problem = None
+            _log.info("settings at %s are good again and in force", self._place)
+            await self._tell(_VALID, "The settings are good again and in force.", warning=False)
+
+    def _put_in_force(self, settings: Settings) -> None:
         if settings != self._world.settings:
             _log.info("settings changed: %s", ", ".join(_differences(self._world.settings, settings)))
             self._world.settings = settings
             if self._changed is not None:
                 self._changed()
-        if self._problem is not None:
-            self._problem = None
-            _log.info("settings at %s are good again and in force", self._place)
-            await self._tell(_VALID, "The settings are good again and in force.", warning=False)
 
     async def _lost(self, error: ClusterError) -> None:
         if error.status not in _REFUSED:
@@ -104,8 +112,9 @@ class SettingsFeed:
 
     async def _keep_last(self, problem: str) -> None:
         self._problem = problem
-        _log.error("settings at %s: %s; the last good ones stay in force", self._place, problem)
-        await self._tell(_INVALID, f"{problem}; the last good settings stay in force.", warning=True)
+        stay = "the last good settings stay in force" + ("" if self._world.settings is self._good else ", but disabled")
+        _log.error("settings at %s: %s; %s", self._place, problem, stay)
+        await self._tell(_INVALID, f"{problem}; {stay}.", warning=True)
 
     async def _tell(self, reason: str, message: str, *, warning: bool) -> None:
         if self._events is not None and self._subject is not None:
