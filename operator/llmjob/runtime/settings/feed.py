@@ -1,6 +1,6 @@
 """The settings in force: read before anything else, followed while the process runs. What cannot be read changes
-nothing; the last good settings stay, and log, metric and event say so. The kill switch alone acts whatever else is wrong:
-who reaches for it must not have to find a mistake first.
+nothing; the last good settings stay, and log, metric and event say so. The kill switch alone acts whatever else is
+wrong: who reaches for it must not have to find a mistake first.
 """
 
 import asyncio
