@@ -2,12 +2,14 @@
 
 import json
 import os
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks.scale.__main__ import main
-from benchmarks.scale.cold_start import ColdStart, cpu_seconds, resident
+from benchmarks.scale.cold_start import ColdStart, age_seconds, cpu_seconds, resident
 from benchmarks.scale.large_cluster import CARDS, heavy_node
 from benchmarks.scale.report import render
 from controlplane.commands import KWOK_ANNOTATION
@@ -67,6 +69,15 @@ def test_cpu_time_is_user_and_system_time_in_seconds() -> None:
     while os.times().system < 0.2:
         os.urandom(2**20)
     assert cpu_seconds(os.getpid()) == pytest.approx(sum(os.times()[:2]), abs=0.05)
+
+
+def test_a_process_is_as_old_as_the_time_since_its_fork() -> None:
+    begun = time.monotonic()
+    with subprocess.Popen(["sleep", "60"]) as child:
+        while time.monotonic() - begun < 0.3:
+            time.sleep(0.01)
+        assert age_seconds(child.pid) == pytest.approx(time.monotonic() - begun, abs=0.1)
+        child.kill()
 
 
 def test_a_cluster_without_nodes_is_no_large_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,14 +1,13 @@
 """One real control plane for the run, a namespace of its own for each test."""
 
 import itertools
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from controlplane.client import Client
 from controlplane.start import ControlPlane
+from tests.cluster.support import eventually
 
 HERE = Path(__file__).parent
 _COUNTER = itertools.count(1)
@@ -34,13 +33,7 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     """A new namespace with its default ServiceAccount; deleted after the test, which does not wait for that."""
     name = f"test-{next(_COUNTER)}"
     control_plane.client.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-    wait_for_account(control_plane.client, name)
+    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+    eventually(lambda: control_plane.client.exists(account), 60, f"a default ServiceAccount in {name}")
     yield name
     control_plane.client.request("DELETE", f"/api/v1/namespaces/{name}")
-
-
-def wait_for_account(client: Client, namespace: str, timeout: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not client.exists(f"/api/v1/namespaces/{namespace}/serviceaccounts/default"):
-        assert time.monotonic() < deadline, f"no default ServiceAccount in {namespace} within {timeout:.0f} s"
-        time.sleep(0.05)

@@ -1,7 +1,6 @@
 """A kube-apiserver takes the CRD, answers the corpus as the package does, and explains the fields."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 from http import HTTPStatus
@@ -13,6 +12,7 @@ import yaml
 
 from controlplane.start import ControlPlane
 from llmjob.api.crd import crd_yaml, render_crd
+from tests.cluster.support import eventually
 
 DATA = Path(__file__).parents[1] / "data"
 GROUP = "/apis/llmjob.dev/v1alpha1"
@@ -36,10 +36,7 @@ def llmjobs(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactor
     file.write_text(crd_yaml())
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
     control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/llmjobs.llmjob.dev")
-    deadline = time.monotonic() + 30
-    while not control_plane.client.exists(f"{GROUP}/llmjobs"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    eventually(lambda: control_plane.client.exists(f"{GROUP}/llmjobs"))
     return control_plane
 
 

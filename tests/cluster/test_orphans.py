@@ -5,10 +5,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.cluster.support import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTED = re.compile(r"^export KUBECONFIG=(\S+)$")
@@ -47,10 +48,7 @@ def test_no_process_is_left_when_the_parent_is_ended(control_plane: object, numb
     parent.wait(30)
     assert parent.stdout is not None
     parent.stdout.close()
-    deadline = time.monotonic() + 10
-    while left := processes_of(directory):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    eventually(lambda: not processes_of(directory), 10, "none of its processes is left")
     if number is not signal.SIGKILL:
         assert not directory.exists()
 
@@ -80,16 +78,11 @@ def test_no_sandboxed_process_is_left_when_the_parent_is_killed() -> None:
         commands = (path for path in Path("/proc").glob("[0-9]*/cmdline"))
         return any(f"/usr/bin/sleep\0{seconds}\0" == content for content in map(_read, commands))
 
-    deadline = time.monotonic() + 10
-    while not asleep():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(asleep, 10)
     parent.kill()
     parent.wait(10)
     parent.stdout.close()
-    while asleep():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: not asleep(), 10)
 
 
 def _read(path: Path) -> str:
