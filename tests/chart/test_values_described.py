@@ -1,6 +1,7 @@
 """Every value is described, checked and documented; the settings are the product's own."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -75,3 +76,18 @@ def test_the_settings_keys_are_those_of_the_operator() -> None:
         return {key: described(inner) if "properties" in inner else None for key, inner in schema["properties"].items()}
 
     assert described(SCHEMA["properties"]["settings"]) == keys(Settings)
+
+
+@pytest.mark.parametrize(
+    "key", ["views.listInterval", "views.maxAge", "prometheus.interval", "prometheus.statusInterval"]
+)
+def test_a_duration_that_the_chart_takes_is_one_that_the_operator_takes(key: str) -> None:
+    """Else an upgrade succeeds and the settings in force are still the old ones."""
+    pattern = re.compile(NODES[f"settings.{key}"]["pattern"])
+    section, name = key.split(".")
+    taken = [
+        f"{count}{unit}" for unit in ("s", "m", "h") for count in range(100_000) if pattern.match(f"{count}{unit}")
+    ]
+    assert len(taken) > 100
+    for text in (*taken[:3], *(end for unit in "smh" for end in [t for t in taken if t.endswith(unit)][-1:])):
+        Settings.from_text(yaml.safe_dump({section: {name: text}}))
