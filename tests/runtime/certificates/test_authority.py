@@ -1,10 +1,14 @@
 """Certificates judged by openssl, which shares no code with what makes them."""
 
+import base64
+import itertools
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from controlplane import certificates as controlplane
@@ -123,6 +127,55 @@ def test_garbage_among_certificates_is_passed_over(authority):
     garbage = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     text = b"a line\n" + garbage + authority.certificate_pem + b"\xff\xfe"
     assert certificates_of(text) == [authority.certificate]
+
+
+def pem(der):
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
+
+
+def test_a_certificate_after_one_that_was_cut_off_is_read(authority):
+    cut = authority.certificate_pem[:200] + b"\n"
+    assert certificates_of(cut + authority.certificate_pem) == [authority.certificate]
+
+
+@pytest.mark.parametrize("beside", [b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", b"garbage"])
+def test_a_pair_with_something_beside_its_certificate_is_none(authority, beside):
+    pair = authority.sign(NAMES, VALIDITY, NOW)
+    for text in (pair.certificate_pem + beside, beside + pair.certificate_pem):
+        with pytest.raises(ValueError, match="something beside the one certificate"):
+            Pair.read(text, pair.key_pem)
+
+
+def test_whatever_byte_is_broken_a_certificate_is_read_as_a_whole_or_not_at_all(authority):
+    """Versions, extensions and keys that do not exist among them, for which cryptography has errors of no family."""
+    pair = authority.sign(NAMES, VALIDITY, NOW)
+    der = pair.certificate.public_bytes(serialization.Encoding.DER)
+    read = 0
+    for index, flip in itertools.product(range(len(der)), (1, 4, 0x80)):
+        broken = bytearray(der)
+        broken[index] ^= flip
+        for found in certificates_of(pem(bytes(broken))):
+            read += 1
+            names_of(found)
+            assert not issued(authority.certificate, found)
+    assert read > 100
+
+
+def test_an_authority_of_ours_whose_own_signature_is_broken_is_not_trusted():
+    ours = Authority.make(VALIDITY, NOW)
+    der = bytearray(ours.certificate.public_bytes(serialization.Encoding.DER))
+    der[-1] ^= 1
+    assert authorities_of(pem(bytes(der)), NOW) == []
+    assert authorities_of(ours.certificate_pem, NOW) == [ours.certificate]
+
+
+def test_a_megabyte_of_garbage_is_refused_within_a_second(authority):
+    started = time.monotonic()
+    for text in (b"-----BEGIN CERTIFICATE-----\n", b"-----END CERTIFICATE-----\n", authority.certificate_pem):
+        assert certificates_of(text * (1024 * 1024 // len(text))) == []
+    # Just below what is read at all.
+    assert certificates_of(b"-----BEGIN CERTIFICATE-----\n" * 2340 + authority.certificate_pem[:-30]) == []
+    assert time.monotonic() - started < 1
 
 
 def test_only_valid_authorities_of_ours_are_trusted():

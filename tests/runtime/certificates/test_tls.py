@@ -2,6 +2,7 @@ import asyncio
 import datetime as dt
 import os
 import ssl
+import subprocess
 
 import pytest
 
@@ -29,6 +30,7 @@ def write_pair(cert, key, start, end):
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + dt.timedelta(seconds=start)).not_valid_after(now + dt.timedelta(seconds=end))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("a.example")]), critical=False)
         .sign(private, hashes.SHA256())
     )  # fmt: skip
     cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -138,6 +140,63 @@ def test_a_pair_out_of_its_time_keeps_the_old_one_and_is_told_once(pair, caplog,
     assert len([record for record in caplog.records if said in record.message]) == 1
 
 
+def make(cert, key, *kind, extension="subjectAltName=DNS:webhook.example"):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-days", "9", "-keyout", key, "-out", cert,
+         "-subj", "/CN=webhook.example", "-addext", extension],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+
+EC, RSA = ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"), ("rsa:2048",)
+
+
+@pytest.mark.parametrize("kinds", [(EC, RSA), (RSA, EC)], ids=["EC to RSA", "RSA to EC"])
+def test_a_new_pair_of_another_kind_of_key_is_served_to_every_client(tmp_path, kinds):
+    cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    found = Certificate(str(cert), str(key))
+    for kind in kinds:
+        make(cert, key, *kind)
+        assert found.refresh() is True
+        assert served(found.context) == der(cert)
+
+
+def broken_version(cert):
+    content = bytearray(der(cert))
+    content[content.index(b"\xa0\x03\x02\x01\x02") + 4] = 3
+    cert.write_text(ssl.DER_cert_to_PEM_cert(bytes(content)))
+
+
+def broken_block(cert):
+    cert.write_text(cert.read_text() + "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+
+
+@pytest.mark.parametrize("breaks", [broken_version, broken_block])
+def test_a_certificate_that_the_api_server_would_refuse_keeps_the_old_one(pair, breaks):
+    _, cert, key = pair
+    found = Certificate(str(cert), str(key))
+    found.refresh()
+    before = der(cert)
+    breaks(cert)
+    assert found.refresh() is False
+    assert (found.loaded, found.reloaded) == (True, False)
+    assert served(found.context) == before
+
+
+def test_a_certificate_without_alternative_names_is_not_loaded(tmp_path, caplog):
+    cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    make(cert, key, *EC, extension="keyUsage=digitalSignature")
+    assert Certificate(str(cert), str(key)).refresh() is False
+    assert "no subjectAltName" in caplog.text
+
+
+def test_old_versions_of_tls_are_refused(pair):
+    _, cert, key = pair
+    found = Certificate(str(cert), str(key))
+    found.refresh()
+    assert found.context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
 def test_an_expired_pair_is_none_to_start_with(tmp_path):
     cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     write_pair(cert, key, -7200, -5)
@@ -172,14 +231,8 @@ def test_the_old_pair_put_back_counts_as_loaded(pair, tmp_path):
 
 
 def test_a_self_signed_certificate_is_taken(tmp_path):
-    import subprocess
-
     cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-keyout", key, "-out", cert,
-         "-subj", "/CN=webhook.example", "-addext", "subjectAltName=DNS:webhook.example"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    make(cert, key, *RSA)
     assert Certificate(str(cert), str(key)).refresh() is True
 
 

@@ -4,14 +4,13 @@ ECDSA P-256 with SHA-256: what every TLS client of Go and OpenSSL takes, with ke
 """
 
 import ipaddress
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -23,7 +22,10 @@ _BACKDATED: Final = timedelta(minutes=5)
 _AUTHORITY: Final = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "llmjob-admission-ca")])
 # Names are alternatives; a common name may not be longer than 64 characters.
 _SERVER: Final = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "llmjob-admission")])
-_BLOCK: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
+_END: Final = b"-----END CERTIFICATE-----"
+# A certificate of ours is 700 bytes, an old RSA one with many names some thousand. What is longer is not read.
+_LARGEST: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Pair:
 
     @classmethod
     def read(cls, certificate: bytes, key: bytes) -> Self:
-        """From PEM.
+        """From PEM, which holds this one certificate and nothing else: OpenSSL takes no file with a broken block.
 
         Raises:
             ValueError: saying what is wrong.
@@ -43,6 +45,8 @@ class Pair:
         found = certificates_of(certificate)
         if not found:
             raise ValueError("holds no certificate")
+        if pem_of(found[:1]) != certificate:
+            raise ValueError("holds something beside the one certificate, or not as it was written")
         private = _key_of(key)
         if not _belong(found[0], private):
             raise ValueError("certificate and key do not belong together")
@@ -108,13 +112,15 @@ class Authority(Pair):
 
 
 def certificates_of(pem: bytes) -> list[x509.Certificate]:
-    """All certificates that can be read, in their order; what is none is passed over."""
+    """All certificates that can be read as a whole, in their order; what is none is passed over.
+
+    More than 64 KiB is garbage throughout.
+    """
     found = []
-    for block in _BLOCK.findall(pem):
-        try:
-            found.append(x509.load_pem_x509_certificate(block))
-        except ValueError:
-            continue
+    for part in pem.split(_END)[:-1] if len(pem) <= _LARGEST else ():
+        start = part.rfind(_BEGIN)
+        with suppress(ValueError), _reading("holds no certificate"):
+            found.append(_whole(x509.load_pem_x509_certificate(part[max(start, 0) :] + _END)))
     return found
 
 
@@ -131,8 +137,9 @@ def pem_of(certificates: Iterable[x509.Certificate]) -> bytes:
 def issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
     """Whether the authority signed the certificate."""
     try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        with _reading("not signed by it"):
+            certificate.verify_directly_issued_by(authority)
+    except ValueError:
         return False
     return True
 
@@ -141,7 +148,7 @@ def names_of(certificate: x509.Certificate) -> set[str]:
     """The host names and addresses that a certificate is for."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return set()
     return {str(name.value) for name in found if isinstance(name, x509.DNSName | x509.IPAddress)}
 
@@ -161,10 +168,26 @@ def _builder(
 
 
 def _is_ours(certificate: x509.Certificate) -> bool:
+    return certificate.subject == _AUTHORITY and issued(certificate, certificate)
+
+
+@contextmanager
+def _reading(said: str) -> Iterator[None]:
+    """Whatever is raised for what others wrote is a ValueError: `cryptography` has a dozen kinds, some of no family."""
     try:
-        return certificate.subject == _AUTHORITY
-    except ValueError:  # parts of a certificate are parsed when they are asked for
-        return False
+        yield
+    except Exception as error:
+        raise ValueError(said) from error
+
+
+def _whole(certificate: x509.Certificate) -> x509.Certificate:
+    """With all of it parsed that is asked for later; `cryptography` parses no part before it is."""
+    _ = (certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key())
+    _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.signature_hash_algorithm)
+    # Go wants a signature of whole bytes, so that no bit of its last one is unused.
+    if not certificate.public_bytes(serialization.Encoding.DER).endswith(b"\x00" + certificate.signature):
+        raise ValueError("the signature is not of whole bytes")
+    return certificate
 
 
 def _is_valid(certificate: x509.Certificate, now: datetime) -> bool:
@@ -186,17 +209,12 @@ def _alternative(name: str) -> x509.GeneralName:
 
 
 def _key_of(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    try:
-        key = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ValueError("holds no private key that can be read") from error
+    with _reading("holds no private key that can be read"):
+        key = serialization.load_pem_private_key(pem[:_LARGEST], password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("holds a private key of another kind than ours")  # noqa: TRY004, one error for all
     return key
 
 
 def _belong(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> bool:
-    try:
-        return certificate.public_key() == key.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return False
+    return certificate.public_key() == key.public_key()

@@ -1,4 +1,4 @@
-"""The webhook's certificate: reloaded on the live TLS context, no connection is cut; a bad pair changes nothing."""
+"""The webhook's certificate: each new connection has the newest, no connection is cut; a bad pair changes nothing."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from typing import Final
 
 _log: Final = logging.getLogger(__name__)
 _POLL: Final = 1.0
+_VERSIONS: Final = ("1", "2", "3")
 
 
 class Certificate:
@@ -22,8 +23,10 @@ class Certificate:
         self.path = cert
         self._key = key
         self._seen: tuple[float, ...] | None = None
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context = _server()
+        # One context keeps a certificate for each kind of key, and would go on serving an old one of another kind.
+        self.context.sni_callback = self._choose
+        self._serving: ssl.SSLContext | None = None
         self.loaded = self.reloaded = False
         self.expiry: float | None = None
         self._said: str | None = None
@@ -44,8 +47,7 @@ class Certificate:
         try:
             # A mount is replaced as a whole: where it points now, certificate and key belong together.
             cert, key = Path(self.path).resolve(), Path(self._key).resolve()
-            expiry = _proven(cert, key)
-            self.context.load_cert_chain(cert, key)
+            self._serving, expiry = _proven(cert, key)
         except (ssl.SSLError, OSError) as error:
             reason = getattr(error, "verify_message", None) or error
             self._refuse(f"certificate {self.path} not loaded ({reason})")
@@ -62,6 +64,11 @@ class Certificate:
             self.refresh()
             await asyncio.sleep(interval)
 
+    def _choose(self, connection: ssl.SSLObject, _host: str | None, _context: ssl.SSLContext) -> None:
+        """Called for each handshake, one without a host name too; without a pair it fails."""
+        if self._serving is not None:
+            connection.context = self._serving
+
     def _refuse(self, why: str) -> None:
         """Said once for each reason, not each second."""
         self.reloaded = False
@@ -75,14 +82,20 @@ class Certificate:
         return tuple(part for stat in found for part in (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
-def _proven(cert: Path, key: Path) -> float:
-    """When the certificate expires, in seconds since the epoch, after a handshake in memory with a client that trusts
-    just this certificate: the standard library's public way to have key, dates and use of a certificate checked.
+def _server() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _proven(cert: Path, key: Path) -> tuple[ssl.SSLContext, float]:
+    """A context that serves the pair, and when it expires in seconds since the epoch, after a handshake in memory with
+    a client that trusts just this certificate: the standard library's public way to have key, dates and use checked.
 
     Raises:
         ssl.SSLError: where a client would refuse it whatever CA it trusts.
     """
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving = _server()
     serving.load_cert_chain(cert, key)
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusting.check_hostname = False
@@ -96,4 +109,10 @@ def _proven(cert: Path, key: Path) -> float:
             side.do_handshake()
         except ssl.SSLWantReadError:
             continue
-    return float(ssl.cert_time_to_seconds(str((client.getpeercert() or {})["notAfter"])))
+    found = client.getpeercert() or {}
+    # OpenSSL takes any version and a common name for a host's; the API server, in Go, neither.
+    if str(found.get("version")) not in _VERSIONS:
+        raise ssl.SSLError(f"X.509 version {found.get('version')}; there are 1 to 3")
+    if not found.get("subjectAltName"):
+        raise ssl.SSLError("no subjectAltName, by which the API server knows a host")
+    return serving, float(ssl.cert_time_to_seconds(str(found["notAfter"])))
