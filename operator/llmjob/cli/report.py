@@ -75,10 +75,10 @@ def command(
     llmjob report -A --prometheus http://localhost:9090 --since 7h -o html > report.html
     """
     from llmjob.runtime.paths import is_name  # noqa: PLC0415, the client is slow to import
-    from llmjob.runtime.prometheus import PrometheusAccess  # noqa: PLC0415
     from llmjob.runtime.report_source import Scope, read_report  # noqa: PLC0415
     from llmjob.runtime.settings import SettingsError  # noqa: PLC0415
     from llmjob.runtime.snapshot import Unreachable  # noqa: PLC0415
+    from llmjob.runtime.usage.prometheus import PrometheusAccess  # noqa: PLC0415
 
     if namespace is not None and everywhere:
         raise click.UsageError("give either --namespace or --all-namespaces, not both")

@@ -17,7 +17,7 @@ from llmjob.runtime.paths import job_status_path
 from llmjob.runtime.pod_view import PodView
 from llmjob.runtime.settings import Settings
 from llmjob.runtime.status import Told, condition_of, merge_patch, status_of
-from llmjob.runtime.usage_status import Usage
+from llmjob.runtime.usage.status import Usage
 from llmjob.runtime.views import Key, SeenJob
 from llmjob.runtime.world import World
 from llmjob.workloads.llmjob import requests_from_llmjob

@@ -15,7 +15,7 @@ from llmjob.estimator.interval import Interval
 from llmjob.fleet.fleet import Fleet
 from llmjob.runtime.judgement import Judgement
 from llmjob.runtime.pod_view import JoinedPod
-from llmjob.runtime.usage import Actual
+from llmjob.runtime.usage.actual import Actual
 from llmjob.runtime.views import Key, View
 
 _BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0)

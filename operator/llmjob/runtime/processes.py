@@ -33,7 +33,7 @@ from llmjob.runtime.paths import job_path
 from llmjob.runtime.pod_view import PodView, joined
 from llmjob.runtime.server import FAREWELL, admission_application, health_application, listening
 from llmjob.runtime.settings.feed import SettingsFeed
-from llmjob.runtime.usage import ActualUse
+from llmjob.runtime.usage.actual import ActualUse
 from llmjob.runtime.views import JobView, NodeView
 from llmjob.runtime.world import FindJob, World
 

@@ -13,9 +13,9 @@ from llmjob.runtime.access import NoCluster, find_users_access
 from llmjob.runtime.cluster import Cluster, ClusterError, Object
 from llmjob.runtime.paths import NODES, jobs_path, pods_path
 from llmjob.runtime.pod_view import SELECTOR, JobPod, joined
-from llmjob.runtime.prometheus import Prometheus, PrometheusAccess, PrometheusError
 from llmjob.runtime.report_roles import Use, roles_of_job
 from llmjob.runtime.snapshot import Unreachable, settings_at
+from llmjob.runtime.usage.prometheus import Prometheus, PrometheusAccess, PrometheusError
 from llmjob.runtime.views import JobView, NodeView
 from llmjob.runtime.world import World
 

@@ -9,7 +9,7 @@ from llmjob.estimator.result import Component
 from llmjob.names import Condition, Reason
 from llmjob.quantity import format_quantity, gib
 from llmjob.runtime.judgement import Judgement, RoleJudgement
-from llmjob.runtime.usage_status import Usage
+from llmjob.runtime.usage.status import Usage
 from llmjob.runtime.views import SeenJob
 from llmjob.workloads.request import Request
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from llmjob.observation.series import Sample, Series
-from llmjob.runtime.prometheus import Prometheus, PrometheusAccess, PrometheusError
+from llmjob.runtime.usage.prometheus import Prometheus, PrometheusAccess, PrometheusError
 
 MATRIX = {"status": "success", "data": {"resultType": "matrix", "result": [
     {"metric": {"llmjob": "a"}, "values": [[1, "5"], [2, "NaN"], [3, "+Inf"], [4, "-1"], [5, "7"]]}

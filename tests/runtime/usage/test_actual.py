@@ -16,7 +16,7 @@ from llmjob.runtime.pod_view import PodView
 from llmjob.runtime.server import listening
 from llmjob.runtime.settings import Settings
 from llmjob.runtime.status import condition_of
-from llmjob.runtime.usage import ActualUse
+from llmjob.runtime.usage.actual import ActualUse
 
 MIB = 2**20
 GIB = 2**30
@@ -254,7 +254,7 @@ async def test_whatever_else_answers_the_last_value_stays_with_its_age(rig, prom
     prometheus.text = None
     await rig.look(later=60)
     assert rig.metric("llmjob_usage_last_query_successful") == 1
-    said = [record.getMessage() for record in caplog.records if record.name == "llmjob.runtime.usage"]
+    said = [record.getMessage() for record in caplog.records if record.name == "llmjob.runtime.usage.actual"]
     assert len(said) == 2
     assert said[0].startswith("actual use is not known for the moment, the last values stay: ")
     assert said[1] == "Prometheus answers again"

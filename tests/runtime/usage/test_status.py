@@ -8,7 +8,7 @@ from llmjob.names import Condition
 from llmjob.observation.ledger import Account, State
 from llmjob.observation.observed import Kind, Observed, Reading
 from llmjob.runtime.judgement import Judgement
-from llmjob.runtime.usage_status import read_observed, usage_of
+from llmjob.runtime.usage.status import read_observed, usage_of
 
 GIB = 2**30
 MOMENT = 1_770_000_000.0

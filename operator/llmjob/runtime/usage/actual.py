@@ -18,9 +18,9 @@ from llmjob.observation.observed import Kind, Reading, error_ratio
 from llmjob.observation.series import Series
 from llmjob.runtime.judgement import Judgement
 from llmjob.runtime.pod_view import JobPod, joined
-from llmjob.runtime.prometheus import Prometheus, PrometheusAccess, PrometheusError
 from llmjob.runtime.settings import PrometheusSettings
-from llmjob.runtime.usage_status import Usage, compared_kind, read_observed, usage_of
+from llmjob.runtime.usage.prometheus import Prometheus, PrometheusAccess, PrometheusError
+from llmjob.runtime.usage.status import Usage, compared_kind, read_observed, usage_of
 from llmjob.runtime.views import Key, SeenJob
 from llmjob.runtime.world import World
 
