@@ -15,7 +15,7 @@ from llmjob.runtime.access import Access
 CHUNK: Final = 500
 _TIMEOUT: Final = 30.0
 # The API server takes the field manager's name from it.
-_AGENT: Final = "llmjob"
+AGENT: Final = "llmjob"
 _WRONG_REQUESTS: Final = frozenset({400, 413, 415, 422})
 _NOT_FOUND: Final = 404
 _FIRST_ERROR: Final = 400
@@ -61,7 +61,7 @@ class Cluster:
             raise ClusterError(f"credentials for the API server cannot be read: {error}") from error
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._ssl, limit=16),
-            headers={"Accept": "application/json", "User-Agent": _AGENT},
+            headers={"Accept": "application/json", "User-Agent": AGENT},
         )
         return self
 

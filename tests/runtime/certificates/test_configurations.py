@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from llmjob.runtime.certificates.configurations import Endpoint, bundles, others, patch
+from llmjob.runtime.certificates.configurations import Endpoint, bundles, disown, others, patch
 
 SERVICE = Endpoint(service=("llmjob-system", "llmjob-webhook"))
 OURS = {"service": {"namespace": "llmjob-system", "name": "llmjob-webhook", "path": "/v1/warn/pods/mutate"}}
@@ -58,6 +58,22 @@ def test_only_entries_of_ours_that_differ_are_patched_and_only_in_the_version_re
 @pytest.mark.parametrize("found", [None, configuration(), configuration({**OURS, "caBundle": text(b"new")})])
 def test_where_nothing_differs_nothing_is_patched(found):
     assert patch(found, SERVICE, b"new") == []
+
+
+HELM, WE = {"manager": "helm", "operation": "Apply"}, {"manager": "llmjob", "operation": "Update"}
+
+
+@pytest.mark.parametrize("fields", [None, [], [HELM], [WE]])
+def test_where_nothing_is_ours_alone_nothing_is_disowned(fields):
+    assert disown({"metadata": {"resourceVersion": "7", "managedFields": fields}}) == []
+    assert disown(None) == []
+
+
+def test_what_we_wrote_is_disowned_in_the_version_read():
+    assert disown({"metadata": {"resourceVersion": "7", "managedFields": [HELM, WE]}}) == [
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"},
+        {"op": "replace", "path": "/metadata/managedFields", "value": [HELM]},
+    ]
 
 
 def test_bundles_are_those_of_our_entries():

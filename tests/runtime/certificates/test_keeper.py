@@ -93,6 +93,9 @@ class Api:
 
         def change(found):
             for operation in rest:
+                if operation["path"] == "/metadata/managedFields":
+                    found["metadata"]["managedFields"] = operation["value"]
+                    continue
                 _, _, index, _, key = operation["path"].split("/")
                 found["webhooks"][int(index)]["clientConfig"][key] = operation["value"]
 
@@ -304,6 +307,35 @@ async def test_a_secret_made_anew_bears_what_its_predecessor_bore_so_that_helm_k
     await rig.settle(seconds=10)
     metadata = rig.api.objects[SECRET]["metadata"]
     assert (metadata["labels"], metadata["annotations"]) == (labels, annotations)
+
+
+async def test_after_a_restart_a_secret_made_anew_bears_its_releases_labels(rig):
+    helms = {"meta.helm.sh/release-name": "llmjob"}
+    for path in PATHS:
+        rig.api.objects[path]["metadata"].update(labels={"of": "the release"}, annotations=helms)
+    await rig.settle(seconds=1)
+    metadata = rig.api.objects[SECRET]["metadata"]
+    assert metadata["labels"].items() >= {"of": "the release"}.items()
+    assert metadata["annotations"] == helms
+
+
+async def test_no_field_of_a_configuration_stays_known_as_ours_for_an_upgrade_may_state_it(rig):
+    helm = {"manager": "helm", "operation": "Apply"}
+    for path in PATHS:
+        rig.api.objects[path]["metadata"]["managedFields"] = [helm, {"manager": "llmjob", "operation": "Update"}]
+    await rig.settle(seconds=1)
+    assert [rig.api.objects[path]["metadata"]["managedFields"] for path in PATHS] == [[helm], [helm]]
+    assert serves(rig)
+
+
+async def test_ten_deletions_in_a_row_leave_the_pair_trusted_that_replicas_still_serve(rig):
+    await rig.settle(seconds=1)
+    first = rig.pair
+    for _ in range(10):
+        del rig.api.objects[SECRET]
+        await rig.settle(seconds=8)
+    assert all(accepted(first, bundle, rig.now) for bundle in rig.api.bundles)
+    assert serves(rig)
 
 
 async def test_a_caBundle_that_was_emptied_comes_back_with_all_that_was_trusted(rig):  # noqa: N802

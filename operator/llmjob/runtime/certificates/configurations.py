@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from llmjob.names import WEBHOOK_CONFIGURATION
+from llmjob.runtime.cluster import AGENT
 
 _API: Final = "/apis/admissionregistration.k8s.io/v1"
 COLLECTIONS: Final = (f"{_API}/mutatingwebhookconfigurations", f"{_API}/validatingwebhookconfigurations")
@@ -83,6 +84,23 @@ def patch(configuration: Configuration | None, endpoint: Endpoint, bundle: bytes
         return []
     version = configuration["metadata"]["resourceVersion"]
     return [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}, *operations]
+
+
+def disown(configuration: Configuration | None) -> Sequence[Mapping[str, Any]]:
+    """The JSON patch after which no field is known as written by us; empty where none is.
+
+    Else a helm upgrade that states a caBundle itself would find ours a conflict, and fail.
+    """
+    metadata = (configuration or {}).get("metadata") or {}
+    found = metadata.get("managedFields") or []
+    others = [entry for entry in found if entry.get("manager") != AGENT]
+    if not others or len(others) == len(found):
+        # Without any entry at all the API server would think of a manager for every field.
+        return []
+    return [
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        {"op": "replace", "path": "/metadata/managedFields", "value": others},
+    ]
 
 
 def _ours(configuration: Configuration | None, endpoint: Endpoint) -> Iterator[tuple[int, Mapping[str, Any]]]:

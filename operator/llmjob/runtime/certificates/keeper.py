@@ -130,10 +130,14 @@ class Certificates:
         trust = Trust.of(held, bundles, order.validity, now)
         usable = self._usable(trust, now)
         plan = Plan.make(held, trust, order.endpoint.names, order.validity, usable=now >= usable, now=now)
-        if await self._write(secret, plan):
+        ours = (found for found in configurations if webhook_configurations.bundles(found, order.endpoint))
+        if await self._write(secret, plan, next(ours, None)):
             return timedelta()
         if await self._write_bundles(configurations, pem_of(trust.certificates)):
             return timedelta()
+        for path, configuration in zip(PATHS, configurations, strict=True):
+            if disowned := webhook_configurations.disown(configuration):
+                await self._cluster.patch(path, disowned)
         return max(timedelta(), min(_PERIOD, max(usable, due(held, trust, order.validity, now)) - now))
 
     def _usable(self, trust: Trust, now: datetime) -> datetime:
@@ -147,13 +151,13 @@ class Certificates:
             return now
         return self._trusted[1] + _SPREADING if self._trusted else _NEVER
 
-    async def _write(self, secret: Object | None, plan: Plan) -> bool:
+    async def _write(self, secret: Object | None, plan: Plan, beside: Object | None) -> bool:
         """Whether the Secret had to be written; entries that are not ours are left alone."""
         if secret is not None and plan.data.items() <= (secret.get("data") or {}).items():
             return False
         namespace, name = self._order.secret
         if secret is None:
-            new = certificate_secret.made_anew(name, self._was, plan.data)
+            new = certificate_secret.made_anew(name, self._was, beside, plan.data)
             stored = await self._cluster.create(secrets_path(namespace), new)
         else:
             version = secret["metadata"]["resourceVersion"]

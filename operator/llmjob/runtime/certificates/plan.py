@@ -46,7 +46,7 @@ class Trust:
         if authority is None or now >= authority_due(authority, validity):
             authority = Authority.make(validity, now)
         known = {*held.trusted, *(other for pem in found for other in authorities_of(pem, now))}
-        certificates = bundle(authority, known)
+        certificates = bundle(authority, known, held.pair, now)
         spread = all(authority.certificate in certificates_of(pem) for pem in found)
         return cls(authority=authority, certificates=certificates, spread=spread)
 

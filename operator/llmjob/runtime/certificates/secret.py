@@ -16,7 +16,11 @@ KEY: Final = "tls.key"
 AUTHORITIES: Final = "ca.crt"
 AUTHORITY_KEY: Final = "ca.key"
 # Of authorities in a bundle. A new one comes each 270 days, or when somebody deletes the Secret.
-_MOST: Final = 8
+_FEW: Final = 8
+_MOST: Final = 64
+_TAKEN: Final = timedelta(hours=1)
+_COMPONENT: Final = "app.kubernetes.io/component"
+_HELMS: Final = "meta.helm.sh/"
 # Holds a copy of what kubectl applied, so of old content.
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -50,11 +54,23 @@ class Held:
         return cls(authority, trusted, pair, authority_fault, pair_fault)
 
 
-def bundle(authority: Authority, trusted: Iterable[x509.Certificate]) -> list[x509.Certificate]:
-    """The authority, then the older ones whose certificates may still be in use, newest first."""
+def bundle(
+    authority: Authority, trusted: Iterable[x509.Certificate], pair: Pair | None, now: datetime
+) -> list[x509.Certificate]:
+    """The authority, then the older ones whose certificates may still be in use, newest first.
+
+    Of more than eight those are dropped that have had a successor for an hour and did not sign the pair: by then every
+    replica has taken another. Sixty-four stay at most, for a caBundle has its place in etcd thirty times over.
+    """
     older = {found for found in trusted if found != authority.certificate}
     ordered = sorted(older, key=lambda found: (found.not_valid_before_utc, found.serial_number), reverse=True)
-    return [authority.certificate, *ordered[: _MOST - 1]]
+    pinned = [found for found in ordered[_FEW - 1 :] if pair and issued(found, pair.certificate)]
+    newer = [authority.certificate, *ordered]
+    kept = [
+        found for place, (found, successor) in enumerate(zip(ordered, newer, strict=False))
+        if place < _FEW - 1 or found in pinned or now - successor.not_valid_before_utc < _TAKEN
+    ]  # fmt: skip
+    return [authority.certificate, *(found for found in kept if found not in pinned)][: _MOST - len(pinned)] + pinned
 
 
 def authority_due(authority: Authority, validity: timedelta) -> datetime:
@@ -82,11 +98,22 @@ def pair_data(pair: Pair) -> dict[str, str]:
     return {CERTIFICATE: _encoded(pair.certificate_pem), KEY: _encoded(pair.key_pem)}
 
 
-def made_anew(name: str, was: Mapping[str, Any] | None, data: Mapping[str, str]) -> Mapping[str, Any]:
-    """A Secret that was deleted, with the labels and annotations that it had: helm deletes only what bears its own."""
-    before = (was or {}).get("metadata") or {}
-    annotations = {key: value for key, value in (before.get("annotations") or {}).items() if key != _LAST_APPLIED}
-    metadata = {"name": name, "labels": dict(before.get("labels") or {}), "annotations": annotations}
+def made_anew(
+    name: str, was: Mapping[str, Any] | None, beside: Mapping[str, Any] | None, data: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """A Secret that was deleted, with the labels and annotations that it had: helm deletes only what bears its own.
+
+    What it had is unknown after a restart: then the release's are taken from an object of the same one beside it.
+    """
+    if was is not None:
+        before = was.get("metadata") or {}
+        labels = dict(before.get("labels") or {})
+        annotations = {key: value for key, value in (before.get("annotations") or {}).items() if key != _LAST_APPLIED}
+    else:
+        before = (beside or {}).get("metadata") or {}
+        labels = {**(before.get("labels") or {}), _COMPONENT: "certificate"}
+        annotations = {key: value for key, value in (before.get("annotations") or {}).items() if key.startswith(_HELMS)}
+    metadata = {"name": name, "labels": labels, "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": dict(data)}
 
 
