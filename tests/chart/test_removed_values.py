@@ -1,0 +1,70 @@
+"""`--set x=null` takes a default away: either nothing changes for the worse, or helm refuses it by the value's name."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tools import renders
+
+pytestmark = pytest.mark.cluster
+
+# With everything that can be rendered, so that every value is read by some template.
+EVERYTHING = (
+    "--set", "serviceMonitor.enabled=true", "--set", "prometheusRule.enabled=true", "--set", "dashboards.enabled=true",
+    "--set", "networkPolicy.enabled=true",
+)  # fmt: skip
+MODES = {"controller": EVERYTHING, "cert-manager": (*EVERYTHING, "--set", "certificates.mode=certManager")}
+
+
+def paths(values: object, above: str = "") -> Iterator[str]:
+    if isinstance(values, dict):
+        for name, inner in values.items():
+            yield f"{above}{name}"
+            yield from paths(inner, f"{above}{name}.")
+
+
+PATHS = list(paths(yaml.safe_load((renders.CHART / "values.yaml").read_text(encoding="utf-8"))))
+
+
+def kinds(text: str) -> Counter[tuple[str, str]]:
+    return Counter((item["kind"], item["metadata"]["name"]) for item in yaml.safe_load_all(text) if item)
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Counter[tuple[str, str]]]:
+    return {mode: kinds(renders.template(*flags).stdout) for mode, flags in MODES.items()}
+
+
+def admission(text: str) -> list[Any]:
+    """Every entry's failurePolicy, which the API server would fill in with Fail."""
+    return [
+        entry.get("failurePolicy")
+        for item in yaml.safe_load_all(text)
+        if item and item["kind"].endswith("WebhookConfiguration")
+        for entry in item["webhooks"]
+    ]
+
+
+CASES = [(path, mode) for path in PATHS for mode in MODES if mode == "controller" or path.startswith("certificates.")]
+
+
+@pytest.mark.parametrize(("path", "mode"), CASES)
+def test_a_default_taken_away_is_refused_by_name_or_harmless(whole: Any, path: str, mode: str) -> None:
+    answer = renders.template(*MODES[mode], "--set", f"{path}=null")
+    if answer.returncode:
+        above, _, name = path.rpartition(".")
+        at = f"at '/{above.replace('.', '/')}'" if above else "at ''"
+        assert f"{at}: missing property '{name}'" in answer.stderr
+        return
+    assert kinds(answer.stdout) == whole[mode]
+    assert None not in admission(answer.stdout)
+    assert "<nil>" not in answer.stdout
+    assert "<no value>" not in answer.stdout
+
+
+@pytest.mark.parametrize("path", ["webhook.resources.limits", "controller.resources.requests", "image.tag"])
+def test_what_means_none_when_away_can_be_taken_away(render: Any, path: str) -> None:
+    assert render(f"{path}=null")
