@@ -62,6 +62,7 @@ HOSTILE = [
     quantized(r"re:(\w+\.?)+X"),
     ruled({rf"+:.*a.*{run}.*b.*{index}.*j$": {"bits": 2 + run % 7} for run in range(128) for index in range(32)}),
     ruled({rf"+:.*o.*o.*o.*{index}.*$": {"bits": 2 + index % 7} for index in range(32)}),
+    ruled({f"+:model.layers.{run}.m{index}$": {"bits": 2 + run % 7} for run in range(128) for index in range(60)}),
     single_experts(94),
     {
         **BASE,

@@ -163,6 +163,7 @@ def test_an_entry_that_names_no_module_may_mean_any(config: dict[str, Any], entr
 )  # fmt: skip
 def test_what_lies_outside_the_layers_linears_is_no_reason_to_widen(entry: str) -> None:
     assert not warned(DENSE, targets("Linear", ignore=[entry]))
+    assert not warned(QWEN, targets("Linear", ignore=[entry]))
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,7 @@ def test_an_expression_that_may_cost_too_much_is_not_read_and_keeps_nothing(host
 def test_more_patterns_than_any_checkpoint_has_are_not_read() -> None:
     assert kept(*(f"*.odd{index}.*" for index in range(33))).unread == 1
     assert not kept(*(f"*.odd{index}.*" for index in range(32))).unread
+    assert not kept(*("*.odd.*",) * 40).unread
     # One budget for all entries, however they differ in what they store.
     assert module_rules((f"*.odd{index}.*", Fraction(1, 1 + index % 2)) for index in range(40)).unread == 8
     assert not kept(*(f"model.layers.{index}.mlp*" for index in range(2000))).unread

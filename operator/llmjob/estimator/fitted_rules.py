@@ -7,7 +7,7 @@ from typing import Final
 
 from llmjob.estimator.block import Run
 from llmjob.estimator.module_globs import pattern_of
-from llmjob.estimator.module_names import FUSED, spellings
+from llmjob.estimator.module_names import spellings
 from llmjob.estimator.module_rules import ModuleRules, Pattern
 from llmjob.estimator.quantization import QuantizationConfig
 
@@ -65,8 +65,8 @@ class _Modules:
         weights = {weight.name: weight for run in layers for weight in run.block.weights}
         self.experts = max((weight.copies for weight in weights.values()), default=1)
         self._plain = tuple(f"{name}." for name, weight in weights.items() if not weight.linear)
-        paths = [f"model.layers.{path}" for name in weights for path in _siblings(name)]
-        self._below = frozenset(path.removeprefix("model.layers.") for path in paths)
+        paths = [f"model.layers.{name}" for name in weights]
+        self._below = frozenset(weights)
         self._stretches = frozenset(stretch for path in paths for stretch in _stretches(path))
         self._lines: list[str] | None = None
 
@@ -108,13 +108,6 @@ class _Modules:
                     self._lines += [prefix + spelling for spelling in below]
                 layer += run.count
         return self._lines
-
-
-def _siblings(name: str) -> Iterable[str]:
-    """The name, and those of the other parts of the fused matrix that it may be one of."""
-    block, _, last = name.rpartition(".")
-    parts = next((parts for parts in FUSED.values() if last in parts), (last,))
-    return [f"{block}.{part}" if block else part for part in parts]
 
 
 def _stretches(path: str) -> Iterable[str]:
