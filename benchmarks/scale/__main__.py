@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scale [--nodes N] [-o table|json]`: cold starts of a release in an empty and a large cluster."""
+"""`python -m benchmarks.scale [--nodes N] [-o table|json]`: cold starts of a release, empty and large."""
 
 import argparse
 import json
