@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 CONTROLLERS: Final = (
     "clusterrole-aggregation-controller",
@@ -25,6 +25,13 @@ CONTROLLERS: Final = (
 )
 
 KWOK_ANNOTATION: Final = "kwok.x-k8s.io/node"
+
+
+class Pair(NamedTuple):
+    """The files of a certificate and its key."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,19 @@ class Layout:
         return self.directory / "server.key"
 
     @property
+    def etcd_ca(self) -> Path:
+        """The authority of etcd alone: whoever has a certificate of it reads every Secret."""
+        return self.directory / "etcd-ca.crt"
+
+    @property
+    def etcd_server(self) -> Pair:
+        return Pair(self.directory / "etcd-server.crt", self.directory / "etcd-server.key")
+
+    @property
+    def etcd_client(self) -> Pair:
+        return Pair(self.directory / "etcd-client.crt", self.directory / "etcd-client.key")
+
+    @property
     def service_account_key(self) -> Path:
         return self.directory / "service-accounts.key"
 
@@ -80,7 +100,9 @@ class Layout:
 
 
 def etcd(binary: Path, layout: Layout) -> list[str]:
-    client, peer = f"http://127.0.0.1:{layout.etcd_port}", f"http://127.0.0.1:{layout.etcd_peer_port}"
+    """Both ports ask for a certificate: pods that really run share the loopback with it."""
+    client, peer = f"https://127.0.0.1:{layout.etcd_port}", f"https://127.0.0.1:{layout.etcd_peer_port}"
+    pair = layout.etcd_server
     return [
         str(binary),
         f"--data-dir={layout.directory / 'etcd'}",
@@ -90,6 +112,14 @@ def etcd(binary: Path, layout: Layout) -> list[str]:
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=default={peer}",
+        f"--cert-file={pair.certificate}",
+        f"--key-file={pair.key}",
+        f"--trusted-ca-file={layout.etcd_ca}",
+        "--client-cert-auth",
+        f"--peer-cert-file={pair.certificate}",
+        f"--peer-key-file={pair.key}",
+        f"--peer-trusted-ca-file={layout.etcd_ca}",
+        "--peer-client-cert-auth",
         "--log-level=warn",
     ]
 
@@ -97,7 +127,10 @@ def etcd(binary: Path, layout: Layout) -> list[str]:
 def api_server(binary: Path, layout: Layout, *, audit: bool, extra: tuple[str, ...]) -> list[str]:
     command = [
         str(binary),
-        f"--etcd-servers=http://127.0.0.1:{layout.etcd_port}",
+        f"--etcd-servers=https://127.0.0.1:{layout.etcd_port}",
+        f"--etcd-cafile={layout.etcd_ca}",
+        f"--etcd-certfile={layout.etcd_client.certificate}",
+        f"--etcd-keyfile={layout.etcd_client.key}",
         "--bind-address=127.0.0.1",
         f"--secure-port={layout.api_port}",
         f"--tls-cert-file={layout.server_certificate}",

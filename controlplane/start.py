@@ -102,12 +102,22 @@ class ControlPlane:
         first_service = layout.service_network.replace(".0/24", ".1")
         names = ("127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", first_service)
         self._authority.write_server(layout.server_certificate, layout.server_key, names)
+        self._write_etcd_files()
         write_service_account_key(layout.service_account_key)
         rows = [f'{token},{user},{user},"{_USERS[user]}"' for user, token in self._tokens.items()]
         write_private(layout.tokens, "\n".join(rows).encode() + b"\n")
         layout.audit_policy.write_text(_AUDIT_POLICY, encoding="utf-8")
         for user, token in self._tokens.items():
             self._write_kubeconfig(user, {"token": token})
+
+    def _write_etcd_files(self) -> None:
+        """An authority of its own: a user's certificate for the API server must not open etcd."""
+        authority, layout = Authority.make("llmjob-etcd"), self.layout
+        layout.etcd_ca.write_bytes(authority.pem)
+        authority.write_server(*layout.etcd_server, ("127.0.0.1",))
+        certificate, key = authority.client("kube-apiserver", ())
+        layout.etcd_client.certificate.write_bytes(certificate)
+        write_private(layout.etcd_client.key, key)
 
     def _write_kubeconfig(self, user: str, credentials: Mapping[str, str]) -> Path:
         cluster = {"server": self.layout.url, "certificate-authority-data": _base64(self._authority.pem)}
