@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from aiohttp import web
@@ -20,6 +22,7 @@ class Server:
         self.status = 200
         self.text: str | None = None
         self.raw: list[str] = []
+        self.headers: dict[str, str] = {}
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.text()
@@ -33,7 +36,7 @@ class Server:
             second = request.query.get("continue") == "next"
             metadata = {} if second else {"continue": "next"}
             return web.json_response({"metadata": metadata, "items": [{"n": 2}] if second else [{"n": 1}]})
-        return web.json_response({"metadata": {"name": "job"}})
+        return web.json_response({"metadata": {"name": "job"}}, headers=self.headers)
 
 
 @pytest.fixture
@@ -53,6 +56,26 @@ async def test_a_list_is_read_in_chunks_of_500_to_the_end(rig):
     server, cluster, _ = rig
     assert [item async for item in cluster.list(NODES)] == [{"n": 1}, {"n": 2}]
     assert [query for _, _, query, _, _ in server.asked] == [{"limit": "500"}, {"limit": "500", "continue": "next"}]
+
+
+@pytest.mark.parametrize("off", [-400 * 86400, -90, 0, 90, 400 * 86400])
+async def test_where_clocks_differ_by_more_than_a_minute_it_is_as_late_as_the_api_server_says(rig, off):
+    server, cluster, _ = rig
+    at = datetime.now(UTC) + timedelta(seconds=off)
+    server.headers = {"Date": format_datetime(at, usegmt=True)}
+    await cluster.get("/x")
+    assert abs(cluster.now() - at) < timedelta(seconds=10)
+    server.headers = {"Date": format_datetime(datetime.now(UTC), usegmt=True)}
+    await cluster.get("/x")
+    assert abs(cluster.now() - datetime.now(UTC)) < timedelta(milliseconds=100)
+
+
+@pytest.mark.parametrize("said", ["", "garbage", "Tue, 99 Nov 2026 00:00:00 GMT"])
+async def test_a_date_that_is_none_changes_no_clock(rig, said):
+    server, cluster, _ = rig
+    server.headers = {"Date": said}
+    await cluster.get("/x")
+    assert abs(cluster.now() - datetime.now(UTC)) < timedelta(seconds=1)
 
 
 async def test_a_rotated_token_is_used_at_once(rig):

@@ -5,6 +5,8 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -24,6 +26,8 @@ _LONGEST: Final = 300
 _WATCHED: Final = 60
 _GRACE: Final = 15
 _PAUSE: Final = 0.5
+# Clocks that differ by less are taken for the same: an answer says whole seconds only, and is on its way for some.
+_SAME: Final = timedelta(minutes=1)
 
 Object = Mapping[str, Any]
 
@@ -53,6 +57,11 @@ class Cluster:
         self._access = access
         self._ssl: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._behind = timedelta()
+
+    def now(self) -> datetime:
+        """The time: by this machine's clock, unless the API server's last answer told another by more than a minute."""
+        return datetime.now(UTC) + self._behind
 
     async def __aenter__(self) -> Self:
         try:
@@ -162,6 +171,7 @@ class Cluster:
                 method, self._access.server.rstrip("/") + path, params=query, json=body, headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
             ) as answer:  # fmt: skip
+                self._compare_clocks(answer.headers.get("Date"))
                 if answer.status >= _FIRST_ERROR:
                     said = (await answer.text())[:_LONGEST]
                     raise ClusterError(f"{method} {path}: {answer.status} {answer.reason}: {said}", answer.status)
@@ -170,6 +180,14 @@ class Cluster:
             raise ClusterError(f"{method} {path}: no answer ({error or type(error).__name__})") from error
         except ValueError as error:
             raise ClusterError(f"{method} {path}: the answer is no JSON object ({error})") from error
+
+    def _compare_clocks(self, told: str | None) -> None:
+        """`told` is the Date of an answer."""
+        try:
+            behind = parsedate_to_datetime(told or "").astimezone(UTC) - datetime.now(UTC)
+        except (ValueError, OverflowError):
+            return
+        self._behind = behind if abs(behind) > _SAME else timedelta()
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -48,17 +48,15 @@ class Order:
     validity: timedelta
 
 
-def _utc() -> datetime:
-    return datetime.now(UTC)
-
-
 class Certificates:
     """Keeps an order fulfilled; `expiry` is that of the Secret's pair, in seconds since the epoch."""
 
     def __init__(
-        self, order: Order, cluster: Cluster, rotations: Rotations, now: Callable[[], datetime] = _utc
+        self, order: Order, cluster: Cluster, rotations: Rotations, now: Callable[[], datetime] | None = None
     ) -> None:
-        self._order, self._cluster, self._rotations, self._now = order, cluster, rotations, now
+        self._order, self._cluster, self._rotations = order, cluster, rotations
+        # A clock of ours that goes wrong must take no trust away.
+        self._now = now or cluster.now
         self._events = Events(cluster)
         self._wake = asyncio.Event()
         # Which authority all entries are seen to trust, and since when.
@@ -114,11 +112,12 @@ class Certificates:
         Raises:
             ClusterError: where the API server gives no answer, refuses, or somebody else wrote in between.
         """
-        now, order = self._now(), self._order
+        order = self._order
         secret = await self._cluster.get(secret_path(*order.secret))
         self._was = secret or self._was
         configurations = [await self._cluster.get(path) for path in PATHS]
         await self._tell_of_others(configurations)
+        now = self._now()  # the API server's, so after its answers
         bundles = [found for item in configurations for found in webhook_configurations.bundles(item, order.endpoint)]
 
         held = Held.read(secret, order.endpoint.names, now)
