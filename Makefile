@@ -12,7 +12,7 @@ UV := $(or $(shell command -v uv),.cache/uv/bin/uv)
 BIN := .venv/bin
 SOURCES := $(shell find operator/llmjob -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help install demo test test-fast check format verify generate bench bench-scale lock binaries clean
+.PHONY: help install demo test test-fast check format verify generate pictures bench bench-scale lock binaries clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ generate: .venv/.installed ## Write the generated files (CRD, reference, dashboa
 
 verify: .venv/.installed ## Regenerate and fail on a difference
 	@$(BIN)/python -m tools.generate --check
+
+pictures: .venv/.installed ## Draw the dashboards into docs/pictures (two minutes)
+	@$(BIN)/python -m observability.pictures
 
 bench: .venv/.installed ## Accuracy on measured rows: coverage and width of every group
 	@$(BIN)/python -m benchmarks.accuracy $(ARGS)

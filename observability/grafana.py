@@ -20,10 +20,9 @@ from grafana_foundation_sdk.models import common as c
 from grafana_foundation_sdk.models import dashboard as d
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from observability.panels import Dashboard, Kind, Panel, Step, Style, Variable
+from observability.panels import Dashboard, Kind, Panel, Row, Step, Style, Variable
 
 TAG: Final = "llmjob"
-COLUMNS: Final = 24
 SCHEMA_VERSION: Final = 41  # of Grafana 11.6 and 12
 _DATA_SOURCE: Final = d.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -55,20 +54,12 @@ def dashboard_json(page: Dashboard) -> str:
 
 
 def _placed(page: Dashboard) -> Iterator[dashboard.Row | _Drawn]:
-    """Rows and panels with their ids and places: left to right, and down where a line is full."""
-    number, y = 0, 0
-    for row in page.rows:
-        number += 1
-        yield dashboard.Row(row.title).id(number).grid_pos(d.GridPos(h=1, w=COLUMNS, x=0, y=y))
-        x, y, tallest = 0, y + 1, 0
-        for panel in row.panels:
-            if x + panel.width > COLUMNS:
-                x, y, tallest = 0, y + tallest, 0
-            number += 1
-            place = d.GridPos(h=panel.height, w=panel.width, x=x, y=y)
-            yield _drawn(panel).id(number).grid_pos(place)
-            x, tallest = x + panel.width, max(tallest, panel.height)
-        y += tallest
+    """Rows and panels with their ids and places."""
+    for number, placed in enumerate(page.placed(), 1):
+        place = d.GridPos(h=placed.height, w=placed.width, x=placed.x, y=placed.y)
+        what = placed.what
+        built = dashboard.Row(what.title) if isinstance(what, Row) else _drawn(what)
+        yield built.id(number).grid_pos(place)
 
 
 def _drawn(panel: Panel) -> _Drawn:

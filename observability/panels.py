@@ -9,6 +9,7 @@ from enum import Enum, StrEnum
 
 from grafana_foundation_sdk.models import units
 
+COLUMNS = 24
 BYTES: str = units.BytesIEC
 SHARE: str = units.PercentUnit
 COUNT: str = units.Short
@@ -93,6 +94,17 @@ class Row:
     panels: tuple[Panel, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A row's heading or a panel, and where it is on the page: in COLUMNS across, in Grafana's rows down."""
+
+    what: Row | Panel
+    x: int
+    y: int
+    width: int
+    height: int
+
+
 @dataclass(frozen=True, slots=True)
 class Dashboard:
     """A page; its uid is its address in every Grafana, and its file's name in the chart."""
@@ -102,6 +114,19 @@ class Dashboard:
     description: str
     variables: tuple[Variable, ...]
     rows: tuple[Row, ...]
+
+    def placed(self) -> Iterator[Placed]:
+        """Rows and panels in the order of the page: left to right, and down where a line is full."""
+        y = 0
+        for row in self.rows:
+            yield Placed(what=row, x=0, y=y, width=COLUMNS, height=1)
+            x, y, tallest = 0, y + 1, 0
+            for panel in row.panels:
+                if x + panel.width > COLUMNS:
+                    x, y, tallest = 0, y + tallest, 0
+                yield Placed(what=panel, x=x, y=y, width=panel.width, height=panel.height)
+                x, tallest = x + panel.width, max(tallest, panel.height)
+            y += tallest
 
     def panels(self) -> Iterator[Panel]:
         """Every panel, in the order of the page."""

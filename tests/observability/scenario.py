@@ -1,10 +1,12 @@
 """A script of five roles on two classes: what the operator would write, and what exporters say of their GPUs.
 
-The figures are chosen so that what follows from them can be told in the head. GiB are 2^30 bytes.
+The figures are chosen so that what follows from them can be told in the head. GiB are 2^30 bytes. They stand still;
+the pictures of the documentation give some of them a course, by what the exporters here take.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -35,20 +37,42 @@ CLASSES = {L4: (2, 8, (23, 24), (20, 22)), A100: (1, 8, (80, 80), (76, 78))}
 TOKENS, BYTES_PER_TOKEN, USAGE = 131072, 2**18, 0.5
 
 
-class Operator(Collector):
-    """Both processes in one: predictions, fleet, the state of the processes, and admission as the product counts it."""
+Told: TypeAlias = Callable[[float], int]
 
-    def __init__(self) -> None:
+
+class Count:
+    """Of something that happens: as often as `told` says of the script's seconds, or once each time it is asked."""
+
+    def __init__(self, told: Told | None) -> None:
+        self._told, self.value = told, 0
+
+    def more(self, seconds: float) -> int:
+        """How often since it was last asked."""
+        before, self.value = self.value, self.value + 1 if self._told is None else self._told(seconds)
+        return self.value - before
+
+
+class Operator(Collector):
+    """Both processes in one: predictions, fleet, the state of the processes, and admission as the product counts it.
+
+    At each scrape as many requests are allowed as `allowed` says of the script's seconds. By then there were as many
+    errors, and chat had run out of memory as often, as `errors` and `exhausted` say; without them once a scrape.
+    """
+
+    def __init__(
+        self, *, allowed: Told | None = None, errors: Told | None = None, exhausted: Told | None = None
+    ) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._admissions = Admissions(self._registry)
-        self._scrapes = 0
+        self._allowed, self._errors, self._exhausted = allowed or (lambda _: 8), Count(errors), Count(exhausted)
 
     def metrics(self, seconds: float, accept: str) -> tuple[str, str]:
-        """Ten requests a scrape: eight allowed, one denied, one an error, each of three milliseconds."""
-        del seconds, accept
-        self._scrapes += 1
-        for outcome, reason in [*[("allowed", "Fits")] * 8, ("denied", "InsufficientGPUMemory"), ("error", "")]:
+        """Those that are allowed, one denied, and the errors, each of three milliseconds."""
+        del accept
+        self._exhausted.more(seconds)
+        answers = [("allowed", "Fits")] * self._allowed(seconds) + [("denied", "InsufficientGPUMemory")]
+        for outcome, reason in [*answers, *[("error", "")] * self._errors.more(seconds)]:
             self._admissions.count("pods", "CREATE", outcome, reason, 0.003)
         return CONTENT_TYPE_PLAIN_0_0_4, generate_latest(self._registry).decode()
 
@@ -59,7 +83,7 @@ class Operator(Collector):
         memory = CounterMetricFamily(
             "llmjob_gpu_out_of_memory", "x", labels=("namespace", "llmjob", "role"), created=None
         )
-        memory.add_metric(("ml", "chat", "main"), self._scrapes)
+        memory.add_metric(("ml", "chat", "main"), self._exhausted.value)
         yield memory
 
     @staticmethod
@@ -113,28 +137,29 @@ def _processes() -> Iterator[Metric]:
 
 
 class APIServer:
-    """Lets one request through each time it is asked."""
+    """Lets a request through as often as `passed` says, or each time it is asked."""
 
-    def __init__(self) -> None:
-        self._passed = 0
+    def __init__(self, passed: Told | None = None) -> None:
+        self._passed = Count(passed)
 
     def metrics(self, seconds: float, accept: str) -> tuple[str, str]:
-        del seconds, accept
-        self._passed += 1
+        del accept
+        self._passed.more(seconds)
         name = "apiserver_admission_webhook_fail_open_count"
         labels = 'name="pods.warn.validate.llmjob.dev",type="admit"'
-        return CONTENT_TYPE_PLAIN_0_0_4, f"# TYPE {name} counter\n{name}{{{labels}}} {self._passed}\n"
+        return CONTENT_TYPE_PLAIN_0_0_4, f"# TYPE {name} counter\n{name}{{{labels}}} {self._passed.value}\n"
 
 
-def gpus() -> DCGM:
-    """One card for each job that runs, as dcgm-exporter tells of them."""
+def gpus(courses: Mapping[str, Course] | None = None) -> DCGM:
+    """One card for each job that runs, as dcgm-exporter tells of them; `courses` are by job."""
+    told = courses or {}
     cards = tuple(
         Card(
             index=index,
             uuid=f"GPU-{name}",
             model="NVIDIA",
             memory=(80 if gpu_class == A100 else 24) * GIB,
-            occupants=(Occupant(namespace="ml", pod=f"{name}-0", use=Course(((0, used * GIB),))),),
+            occupants=(Occupant(namespace="ml", pod=f"{name}-0", use=told.get(name, Course(((0, used * GIB),)))),),
         )
         for index, (name, (_, _, gpu_class, _, used)) in enumerate(JOBS.items())
         if used
@@ -142,6 +167,6 @@ def gpus() -> DCGM:
     return DCGM(node="n1", cards=cards, interval=1)
 
 
-def engine() -> VLLM:
+def engine(usage: Share | None = None) -> VLLM:
     """chat's."""
-    return VLLM(model="m", blocks=TOKENS // 16, tokens=TOKENS, usage=Share(((0, USAGE),)), ready=0)
+    return VLLM(model="m", blocks=TOKENS // 16, tokens=TOKENS, usage=usage or Share(((0, USAGE),)), ready=0)

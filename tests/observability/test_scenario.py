@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.exporters import Server
+from controlplane.exporters import Exporter, Server
 from controlplane.monitoring import Monitoring, Target, older
 from controlplane.promql import QueryFailed
 from controlplane.scratch import Scratch
@@ -122,7 +122,7 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     file = tmp_path_factory.mktemp("rules") / "rules.yaml"
     file.write_text(rules(60), encoding="utf-8")
     scratch = Scratch()
-    scripted = {"operator": Operator(), "dcgm": gpus(), "vllm": engine(), "apiserver": APIServer()}
+    scripted: dict[str, Exporter] = {"operator": Operator(), "dcgm": gpus(), "vllm": engine(), "apiserver": APIServer()}
     own = {
         "operator": {"namespace": "llmjob-system", "pod": "operator-0"},
         "dcgm": {"namespace": "gpu-operator", "pod": "dcgm-x7"},
