@@ -258,8 +258,31 @@ def test_an_upgrade_keeps_certificate_and_trust_even_of_a_secret_that_was_made_a
     assert (rig.data(), rig.bundles()) == (data, bundles)
 
 
+def test_an_upgrade_takes_over_to_a_certificate_of_ones_own_and_back(rig: Rig, tmp_path: Any) -> None:
+    authority = Authority.make(life=timedelta(days=1))
+    authority.write_server(tmp_path / "crt", tmp_path / "key", (HOST,))
+    data = {
+        name: base64.b64encode((tmp_path / part).read_bytes()).decode()
+        for name, part in (("tls.crt", "crt"), ("tls.key", "key"))
+    }
+    secret = {"metadata": {"name": "mine"}, "type": "kubernetes.io/tls", "data": data}
+    rig.client.request("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", secret)
+    bundle = base64.b64encode(authority.pem).decode()
+    webhook, certificates = rig.release.values["webhook"], {"mode": "existing", "secretName": "mine"}
+    rig.release.upgrade({"webhook": {**webhook, "caBundle": bundle}, "certificates": certificates})
+    rig.until(lambda: rig.refusal() == "refused", "a refusal by the certificate that was given")
+    assert set(rig.bundles()) == {authority.pem.decode()}
+    assert rig.all_serve((tmp_path / "crt").read_bytes())
+    rig.release.upgrade({"webhook": webhook, "certificates": {"mode": "controller"}})
+    rig.until(lambda: rig.refusal() == "refused", "a refusal by the controller's certificate")
+    assert authority.pem.decode() not in rig.bundles()
+
+
 def test_rotation_with_requests_in_flight_loses_none(rig: Rig) -> None:
-    """Certificates of half a minute, renewed every twenty seconds, and three authorities."""
+    """Certificates of half a minute, renewed every twenty seconds, and three authorities.
+
+    After all upgrades, for helm finds a Deployment that somebody else changed a conflict.
+    """
     flag = [{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--certificate-validity=30s"}]
     [replaced] = rig.release.replicas("controller")
     rig.client.request("PATCH", CONTROLLER, flag, content=JSON_PATCH)
@@ -287,26 +310,6 @@ def test_rotation_with_requests_in_flight_loses_none(rig: Rig) -> None:
     served = x509.load_pem_x509_certificate(rig.data()["tls.crt"])
     assert served.not_valid_after_utc - datetime.now(UTC) <= timedelta(seconds=30)
     assert sum(rig.samples("controller", "llmjob_certificate_rotations_total")) >= 3
-
-
-def test_an_upgrade_takes_over_to_a_certificate_of_ones_own_and_back(rig: Rig, tmp_path: Any) -> None:
-    authority = Authority.make(life=timedelta(days=1))
-    authority.write_server(tmp_path / "crt", tmp_path / "key", (HOST,))
-    data = {
-        name: base64.b64encode((tmp_path / part).read_bytes()).decode()
-        for name, part in (("tls.crt", "crt"), ("tls.key", "key"))
-    }
-    secret = {"metadata": {"name": "mine"}, "type": "kubernetes.io/tls", "data": data}
-    rig.client.request("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", secret)
-    bundle = base64.b64encode(authority.pem).decode()
-    webhook, certificates = rig.release.values["webhook"], {"mode": "existing", "secretName": "mine"}
-    rig.release.upgrade({"webhook": {**webhook, "caBundle": bundle}, "certificates": certificates})
-    rig.until(lambda: rig.refusal() == "refused", "a refusal by the certificate that was given")
-    assert set(rig.bundles()) == {authority.pem.decode()}
-    assert rig.all_serve((tmp_path / "crt").read_bytes())
-    rig.release.upgrade({"webhook": webhook, "certificates": {"mode": "controller"}})
-    rig.until(lambda: rig.refusal() == "refused", "a refusal by the controller's certificate")
-    assert authority.pem.decode() not in rig.bundles()
 
 
 def test_uninstall_takes_the_secret_along_even_one_made_anew_by_a_controller_that_never_saw_the_old(rig: Rig) -> None:
