@@ -11,6 +11,7 @@ from controlplane import monitoring
 from controlplane.exporters import DCGM, Server, devices
 from controlplane.monitoring import Monitoring, Target
 from controlplane.process import Process
+from controlplane.progress import Progress
 from controlplane.scene import Release, Scene
 from controlplane.usage_story import DEATH, DRIFTING, EXHAUSTED, HOUR, MIB, MINUTE, Use, last_words, uses
 from observability.rules import rules
@@ -21,6 +22,7 @@ EXHAUSTION: Final = "LLMJobOutOfGPUMemory"
 CONDITION: Final = "MemoryExhausted"
 LABEL: Final = "llmjob.dev/termination-message=logs"
 PAGES: Final = "charts/llmjob/dashboards (Fleet, Job, Accuracy, Admission), with pictures in docs/dashboards.md"
+_BUILD_SECONDS: Final = 1800.0
 _POLICY: Final = "FallbackToLogsOnError"
 _KEPT_BYTES: Final = 2048
 _GIB: Final = 2**30
@@ -36,13 +38,14 @@ class ActThree:
         self._stack = contextlib.ExitStack()
         self._pods: list[dict[str, Any]] = []
         self._uses: dict[str, Use] = {}
+        self._build: Process | None = None
         self.url = ""
 
     def __enter__(self) -> Self:
         """From now on Prometheus is built beside what goes on, where the cache lacks it."""
-        build: Process | None = monitoring.build_ahead(self._scene.cluster.directory / "prometheus-build.log")
-        if build is not None:
-            self._stack.callback(build.stop)
+        self._build = monitoring.build_ahead(self._scene.cluster.directory / "prometheus-build.log")
+        if self._build is not None:
+            self._stack.callback(self._build.stop)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -54,6 +57,7 @@ class ActThree:
         report.title("Predicted against actual: Prometheus, the chart's rules told sixty times faster")
         file = scene.cluster.directory / "rules.yaml"
         file.write_text(rules(SPEED), encoding="utf-8")
+        self._wait_for_build(self._build)
         prometheus = self._stack.enter_context(Monitoring.start(scene.cluster))
         self.url = prometheus.url
         report.say(f"Prometheus runs at {self.url}")
@@ -63,6 +67,12 @@ class ActThree:
         exporters = self._exporters(prometheus, release, file)
         self._hour(exporters, prometheus)
         self._outcome(prometheus)
+
+    def _wait_for_build(self, build: Process | None) -> None:
+        """Until the build ended, well or not: what is missing then, Monitoring.start builds or says why not."""
+        if build is not None and build.running:
+            with Progress(steps=("Prometheus is being built, once",)).step(0):
+                self._scene.until(lambda: not build.running, "the build of Prometheus", _BUILD_SECONDS)
 
     def _pods_again(self, examples: tuple[Path, ...]) -> None:
         """The jobs are there still, with what is predicted; their pods are made and steered as before."""

@@ -1,12 +1,13 @@
 """Serves exporters over HTTP: one path each, all in one process, on a clock of their own."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 
 class Exporter(Protocol):
@@ -14,6 +15,15 @@ class Exporter(Protocol):
 
     def metrics(self, seconds: float, accept: str) -> tuple[str, str] | None:
         """The content type and the text at that many seconds, for a client that accepts `accept`; None while down."""
+
+
+class _HTTP(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as its base class has it
+        """Say nothing of a client that went away: a Prometheus that is killed resets its connections."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Server:
@@ -33,8 +43,7 @@ class Server:
         self._exporters = dict(exporters or {})
         started = time.monotonic()
         self.clock = clock or (lambda: (time.monotonic() - started) * speed)
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _HTTP(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 

@@ -1,8 +1,14 @@
 """Several exporters in one process, on a clock of their own."""
 
+import http.client
+import socket
+import struct
+import threading
+import time
 import urllib.error
 import urllib.request
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -64,3 +70,21 @@ def test_a_stopped_server_answers_nobody() -> None:
         url = server.url("one")
     with pytest.raises(urllib.error.URLError):
         fetch(url)
+
+
+def test_a_client_that_is_killed_between_two_scrapes_is_nothing_to_tell_of(capfd: pytest.CaptureFixture[str]) -> None:
+    before = set(threading.enumerate())
+    with Server({"one": Echo()}) as server:
+        serving = set(threading.enumerate())
+        parts = urlsplit(server.url("one"))
+        client = http.client.HTTPConnection(parts.netloc, timeout=5)
+        client.request("GET", parts.path)
+        assert client.getresponse().read()
+        assert isinstance(client.sock, socket.socket)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, as by a kill
+        client.close()
+        deadline = time.monotonic() + 5
+        while set(threading.enumerate()) - serving - before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not set(threading.enumerate()) - serving - before
+    assert capfd.readouterr().err == ""
