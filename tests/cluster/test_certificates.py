@@ -217,6 +217,27 @@ def test_a_patch_of_a_version_that_is_no_more_is_a_conflict(rig: Rig, path: str)
     rig.until(lambda: set(rig.bundles()) == {trusted}, "what the controller writes", 5)
 
 
+def test_an_upgrade_takes_over_to_a_certificate_of_ones_own_and_back(rig: Rig, tmp_path: Any) -> None:
+    """Before all that change the configurations by hand, for helm finds what somebody else wrote a conflict."""
+    authority = Authority.make(life=timedelta(days=1))
+    authority.write_server(tmp_path / "crt", tmp_path / "key", (HOST,))
+    data = {
+        name: base64.b64encode((tmp_path / part).read_bytes()).decode()
+        for name, part in (("tls.crt", "crt"), ("tls.key", "key"))
+    }
+    secret = {"metadata": {"name": "mine"}, "type": "kubernetes.io/tls", "data": data}
+    rig.client.request("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", secret)
+    bundle = base64.b64encode(authority.pem).decode()
+    webhook, certificates = rig.release.values["webhook"], {"mode": "existing", "secretName": "mine"}
+    rig.release.upgrade({"webhook": {**webhook, "caBundle": bundle}, "certificates": certificates})
+    rig.until(lambda: rig.refusal() == "refused", "a refusal by the certificate that was given")
+    assert set(rig.bundles()) == {authority.pem.decode()}
+    assert rig.all_serve((tmp_path / "crt").read_bytes())
+    rig.release.upgrade({"webhook": webhook, "certificates": {"mode": "controller"}})
+    rig.until(lambda: rig.refusal() == "refused", "a refusal by the controller's certificate")
+    assert authority.pem.decode() not in rig.bundles()
+
+
 @pytest.mark.parametrize("path", PATHS, ids=["mutating", "validating"])
 def test_a_ca_bundle_taken_away_comes_back_within_seconds(rig: Rig, path: str) -> None:
     before = rig.bundles()
@@ -256,26 +277,6 @@ def test_an_upgrade_keeps_certificate_and_trust_even_of_a_secret_that_was_made_a
     data, bundles = rig.data(), rig.bundles()
     rig.release.upgrade({"settings": {"inventory": {"complete": True}, "defaultEnforcement": "enforce"}})
     assert (rig.data(), rig.bundles()) == (data, bundles)
-
-
-def test_an_upgrade_takes_over_to_a_certificate_of_ones_own_and_back(rig: Rig, tmp_path: Any) -> None:
-    authority = Authority.make(life=timedelta(days=1))
-    authority.write_server(tmp_path / "crt", tmp_path / "key", (HOST,))
-    data = {
-        name: base64.b64encode((tmp_path / part).read_bytes()).decode()
-        for name, part in (("tls.crt", "crt"), ("tls.key", "key"))
-    }
-    secret = {"metadata": {"name": "mine"}, "type": "kubernetes.io/tls", "data": data}
-    rig.client.request("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", secret)
-    bundle = base64.b64encode(authority.pem).decode()
-    webhook, certificates = rig.release.values["webhook"], {"mode": "existing", "secretName": "mine"}
-    rig.release.upgrade({"webhook": {**webhook, "caBundle": bundle}, "certificates": certificates})
-    rig.until(lambda: rig.refusal() == "refused", "a refusal by the certificate that was given")
-    assert set(rig.bundles()) == {authority.pem.decode()}
-    assert rig.all_serve((tmp_path / "crt").read_bytes())
-    rig.release.upgrade({"webhook": webhook, "certificates": {"mode": "controller"}})
-    rig.until(lambda: rig.refusal() == "refused", "a refusal by the controller's certificate")
-    assert authority.pem.decode() not in rig.bundles()
 
 
 def test_rotation_with_requests_in_flight_loses_none(rig: Rig) -> None:
