@@ -101,8 +101,8 @@ def rig(started: Rig) -> Iterator[Rig]:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("inventory: {compleet: false}\nenabled: false\n", "inventory.compleet is unknown"),
-        ("enabled: false\nviews: {maxAge: 10}\n", "views.maxAge: is no duration"),
+        ("inventory: {complete: false, compleet: false}\n", "inventory.compleet is unknown"),
+        ("inventory: {complete: false}\nviews: {maxAge: 10}\n", "views.maxAge: is no duration"),
     ],
     ids=["unknown key", "wrong unit"],
 )
@@ -118,6 +118,15 @@ def test_a_mistake_leaves_the_last_good_settings_and_every_process_says_so(rig: 
     rig.release.set_settings(COMPLETE)
     eventually(lambda: rig.reloaded() == [1, 1, 1])
     eventually(lambda: [found[:2] for found in rig.events()[before + 1 :]] == [("Normal", "SettingsValid")])
+
+
+def test_the_kill_switch_acts_in_settings_that_are_wrong_otherwise(rig: Rig) -> None:
+    rig.release.set_settings("enabled: false\nviews: {maxAge: 10}\n")
+    eventually(lambda: not rig.refused())
+    assert rig.reloaded() == [0, 0, 0]
+    rig.release.set_settings(COMPLETE)
+    eventually(rig.refused)
+    eventually(lambda: rig.reloaded() == [1, 1, 1])
 
 
 def test_a_config_map_that_is_deleted_or_lost_its_key_leaves_the_last_good_settings(rig: Rig) -> None:
