@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from controlplane.client import Client, RequestFailed
@@ -13,6 +14,16 @@ from llmjob.runtime.certificates.configurations import COLLECTIONS
 
 CONFIGURATION_KINDS = tuple(path.rpartition("/")[2] for path in COLLECTIONS)
 """The mutating kind, then the validating one, as kubectl calls them."""
+
+
+@dataclass
+class Clock:
+    """The time of exporters' courses, told by a test."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 def eventually(condition: Callable[[], Any], timeout: float = 30.0, what: str = "") -> Any:

@@ -19,6 +19,7 @@ from controlplane.promql import QueryFailed
 from controlplane.scratch import Scratch
 from controlplane.start import ControlPlane
 from controlplane.tools import PROMETHEUS
+from tests.cluster.support import Clock
 
 MIB = 2**20
 USED = "DCGM_FI_DEV_FB_USED"
@@ -43,16 +44,6 @@ EXPORTERS = {
     "vllm": VLLM(model="m", blocks=1000, tokens=16000, usage=Share(((60, 0.25),))),
     "sglang": SGLang(model="m", tokens=5000, usage=Share(((60, 0.25),))),
 }
-
-
-@dataclass
-class Clock:
-    """Told by the test."""
-
-    seconds: float = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @dataclass

@@ -15,21 +15,12 @@ from controlplane.exporters import DCGM, VLLM, Card, Course, Occupant, Server, S
 from controlplane.installation import METRICS_PORT, NAMESPACE
 from controlplane.monitoring import Monitoring, Target
 from observability.rules import rules
+from tests.cluster.support import Clock
 
 MIB = 2**20
 GIB = 2**30
 SETTINGS = {"inventory": {"complete": True}}
 Space = Callable[..., str]
-
-
-@dataclass
-class Clock:
-    """The courses' time, told by the test."""
-
-    seconds: float = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @dataclass
