@@ -64,11 +64,11 @@ def test_validity_is_a_duration(order):
         (("--certificate-secret", "a/b/c"), "write it as NAMESPACE/NAME"),
         ((*SECRET, "--webhook-service", "a/../b"), "'--webhook-service'"),
         ((*SECRET, *SERVICE, "--certificate-validity", "90d"), "write it like 30s, 5m or 1h"),
-        ((*SECRET, *SERVICE, "--certificate-validity", "29s"), "at least 30s"),
+        ((*SECRET, *SERVICE, "--certificate-validity", "29s"), "give 30s to 87600h"),
         ((*SECRET, "--webhook-name", "https://h"), "'--webhook-name': 'https://h' is no host name or address"),
         ((*SECRET, "--webhook-name", "h:8443"), "is no host name or address"),
         ((*SECRET, "--webhook-name", "h_x"), "is no host name or address"),
-        ((*SECRET, *SERVICE, "--certificate-validity", "99999999h"), "at most 87600h"),
+        ((*SECRET, *SERVICE, "--certificate-validity", "99999999h"), "give 30s to 87600h"),
     ],
 )
 def test_a_mistake_is_usage_and_names_the_flag(arguments, said):

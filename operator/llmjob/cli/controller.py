@@ -1,19 +1,15 @@
 """`llmjob controller`: the process that writes status, events and metrics, and makes the webhook's certificate."""
 
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from llmjob.cli.processes import process_options
-from llmjob.durations import seconds
+from llmjob.cli.values import Duration
 
 if TYPE_CHECKING:
     from llmjob.runtime.certificates.keeper import Order
-
-# A mounted Secret takes a minute or two to reach the webhook; what is shorter than an hour is for trying it out.
-_SHORTEST: Final = 30.0
-_LONGEST: Final = 10 * 365 * 86400.0
 
 
 class _Place(click.ParamType[tuple[str, str]]):
@@ -53,23 +49,6 @@ def _is_address(text: str) -> bool:
     return True
 
 
-class _Validity(click.ParamType[float]):
-    """A duration as Go writes it, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            found = seconds(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if found < _SHORTEST:
-            self.fail(f"{value} is too short to be renewed in time; give at least {_SHORTEST:.0f}s", param, ctx)
-        if found > _LONGEST:
-            self.fail(f"{value} is more than ten years; give at most {_LONGEST / 3600:.0f}h", param, ctx)
-        return found
-
-
 @click.command()
 @process_options
 @click.option(
@@ -100,7 +79,8 @@ class _Validity(click.ParamType[float]):
 )
 @click.option(
     "--certificate-validity",
-    type=_Validity(),
+    # A mounted Secret takes a minute or two to reach the webhook: below an hour is for trying it out.
+    type=Duration("30s", "87600h"),
     default="2160h",
     show_default=True,
     help="How long a certificate is valid; it is renewed after two thirds of that.",

@@ -1,35 +1,17 @@
 """`llmjob report`: predicted against actual."""
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from llmjob.cli import options
 from llmjob.cli.exit_codes import ExitCode
 from llmjob.cli.inventory import BadContent, ClusterUnreachable
-from llmjob.durations import seconds
+from llmjob.cli.values import Duration
 
 if TYPE_CHECKING:
     from llmjob.observation.report import Report
-
-_SHORTEST: Final = 60.0
-_LONGEST: Final = 720 * 3600.0
-
-
-class _Window(click.ParamType[float]):
-    """A length of time as Go writes it, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            found = seconds(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if not _SHORTEST <= found <= _LONGEST:
-            self.fail(f"{value}: give 1m to 720h", param, ctx)
-        return found
 
 
 @click.command()
@@ -44,7 +26,7 @@ class _Window(click.ParamType[float]):
     type=click.Path(exists=True, dir_okay=False),
     help="Certificates that Prometheus' is held to.",
 )
-@click.option("--since", type=_Window(), default="24h", show_default=True, help="How far to look back.")
+@click.option("--since", type=Duration("1m", "720h"), default="24h", show_default=True, help="How far to look back.")
 @click.option(
     "-o",
     "--output",

@@ -54,6 +54,26 @@ class ModelId(click.ParamType[str]):
         return _starting(ids(), incomplete)
 
 
+class Duration(click.ParamType[float]):
+    """A duration as Go writes it, in seconds, between two that are written so."""
+
+    name = "duration"
+
+    def __init__(self, shortest: str, longest: str) -> None:
+        self._shortest, self._longest = shortest, longest
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from llmjob.durations import seconds  # noqa: PLC0415, only where one is given
+
+        try:
+            found = seconds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not seconds(self._shortest) <= found <= seconds(self._longest):
+            self.fail(f"{value}: give {self._shortest} to {self._longest}", param, ctx)
+        return found
+
+
 FILE: Final = FileOrStdin()
 
 
